@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Borrowed (lazy TLB) address spaces without a contended reference count.
+ *
+ * A kernel thread runs on the page tables of the user task before it. Somebody
+ * has to keep that mm_struct alive for as long. Here every CPU names the mm
+ * that it borrows in a slot of its own, and the one who drops the last counted
+ * reference looks at the slots. The idea of publishing what is in use instead
+ * of counting it is M. Michael's hazard pointers (IEEE TPDS, 2004); what is
+ * added is that the freeing side neither waits nor retries: it turns the
+ * published pointer into a counted reference where it lies (handoff).
+ *
+ * The states of one CPU's slot, for an mm M:
+ *
+ *                     enter, refcount
+ *         +-------------------------------------------+
+ *         |                                           v
+ *       empty --- enter, hazard/shootdown --> M --- handoff --> M | OWNED
+ *         ^                                   |                   |
+ *         +------ leave: exchange ------------+                   |
+ *         +------ IPI: compare-and-exchange --+                   |
+ *         +------ leave: exchange, then mmdrop(M) ----------------+
+ *
+ * Only the CPU itself stores to an empty slot. Only handoff sets OWNED in a
+ * slot that isn't empty. Whoever empties a slot that has OWNED set, holds the
+ * reference from then on. As a slot describes itself, no code that gives back
+ * needs to know the scheme, and schemes may be mixed and changed at any time.
+ *
+ *
+ * A  Enter against final drop: no borrower is missed
+ * --------------------------------------------------
+ *
+ *   CPU 0                                 CPU 1
+ *   =====                                 =====
+ *   [the task holds mm_users/mm_count]
+ *   enter:
+ *     set own bit in borrowers
+ *     slot = M
+ *     smp_mb()                      (A)
+ *   ...
+ *   the task's reference is dropped,
+ *   here or wherever it runs by then:
+ *     atomic_dec_and_test()         (A')
+ *                                         mmdrop: atomic_dec_and_test()
+ *                                         is true                    (A")
+ *                                         for each CPU in borrowers:
+ *                                           read its slot
+ *
+ * The drop that reaches zero is ordered after all others, each of which is a
+ * full barrier and comes after an enter on behalf of its task: (A) orders slot
+ * and mask before (A'), and (A") before the reads. So the final drop sees M in
+ * the slot unless it was emptied meanwhile. With zero references nobody can
+ * enter any more: enter needs one.
+ *
+ * (A) is also what switch_mm_cid() needs between the store to rq->curr and its
+ * look at the concurrency ids on a user->kernel switch. It used to live on the
+ * atomic operation of mmgrab(); enter is a full barrier in every scheme.
+ *
+ *
+ * B  Leave against final drop: freed once, and not too early
+ * ----------------------------------------------------------
+ *
+ *   CPU 0                                 CPU 1
+ *   =====                                 =====
+ *   load other page tables                handoff:
+ *   leave:                                  mm_count++
+ *     v = xchg(slot, empty)         (B)     cmpxchg(slot, M, M|OWNED)  (B')
+ *     if (v & OWNED)                        failed: mm_count--
+ *       mmdrop(M)                         drop own reference: zero -> free
+ *
+ * The two operations on the slot happen one after the other. Exchange first:
+ * the compare fails, CPU 1 takes its increment back, CPU 0 owes nothing.
+ * Compare first: the exchange returns OWNED and CPU 0 drops what CPU 1 counted.
+ * With a plain store instead of the exchange both could happen: a leaked mm.
+ *
+ * If CPU 1 finds the slot empty, its load is an acquire (C) that pairs with (B):
+ * everything that CPU 0 did on M, the switch of page tables included, is over
+ * when CPU 1 goes on to free M.
+ *
+ * (B) is also the barrier of membarrier(2) between the store to rq->curr and the
+ * return to user space on a kernel->user switch that changes no page tables.
+ * It is xchg(), not this_cpu_xchg(): the latter orders nothing between CPUs.
+ *
+ * The increments of handoff start from a count of zero. It takes a reference of
+ * its own before the first, so that a CPU that leaves right after its slot was
+ * marked can't free M under the loop.
+ *
+ *
+ * D  An interrupt that takes the mm away
+ * --------------------------------------
+ *
+ * The shootdown IPI, and on x86 the last flush of exit_mmap(), find a CPU that
+ * borrows M and move it to init_mm. They may do so only if the interrupted task
+ * borrows (->mm == NULL) and runs on M (->active_mm == M):
+ *
+ *   - between the switch to a user task and its leave, interrupts are on while
+ *     the slot still says M and current already is the user task;
+ *   - inside an EFI call ->active_mm is efi_mm and M is due to be restored.
+ *
+ * In both cases the slot stays, and handoff makes it safe. Order: ->active_mm and
+ * the page tables first, then the slot by compare-and-exchange (B"), full
+ * barrier, for the same reason as (B). If a final drop got there first, the
+ * CPU is left with an owned slot and ->active_mm == &init_mm; the next leave
+ * drops the reference, it asks the slot and not ->active_mm.
+ *
+ *
+ * What everybody else has to know: while ->active_mm is a borrowed mm, the slot
+ * of this CPU protects it, whatever its count is. The count may be zero: code
+ * that merely borrows an mm must not mmgrab() it.
+ */
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/smp.h>
+#include <linux/workqueue.h>
+
+#include "lazy_mm.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/lazy_mm.h>
+
+DEFINE_PER_CPU_SHARED_ALIGNED(struct lazy_mm_slot, lazy_mm_slot);
+
+#ifdef CONFIG_MMU_LAZY_TLB_DYNAMIC
+enum lazy_mm_scheme lazy_mm_scheme __read_mostly = LAZY_MM_HAZARD;
+
+/**
+ * lazy_mm_set_scheme() - choose how mms are borrowed from now on
+ * @scheme: the scheme
+ *
+ * Each CPU follows at its next enter, each final drop at once. Callers that
+ * must not overtake each other serialise (the sysfs file does).
+ *
+ * Context: any.
+ */
+void lazy_mm_set_scheme(enum lazy_mm_scheme scheme)
+{
+	enum lazy_mm_scheme old = lazy_mm_get_scheme();
+
+	WRITE_ONCE(lazy_mm_scheme, scheme);
+	trace_lazy_mm_scheme(old, scheme);
+}
+#endif
+
+/* -- the life of an mm_struct ----------------------------------------------- */
+
+unsigned int lazy_mm_offset __ro_after_init;
+
+/**
+ * lazy_mm_layout() - make room for struct lazy_mm behind an mm_struct
+ * @size: bytes of an mm_struct with its two bitmaps
+ *
+ * Context: once, when the slab cache for mm_structs is created; the cache has to
+ * align its objects to SMP_CACHE_BYTES.
+ *
+ * Return: the number of bytes to allocate for an mm_struct.
+ */
+unsigned int __init lazy_mm_layout(unsigned int size)
+{
+	lazy_mm_offset = ALIGN(size, SMP_CACHE_BYTES);
+	return lazy_mm_offset +
+		ALIGN(sizeof(struct lazy_mm) + cpumask_size(), SMP_CACHE_BYTES);
+}
+
+/**
+ * lazy_mm_init() - nobody borrows a new mm yet
+ * @mm: a newly allocated mm
+ */
+void lazy_mm_init(struct mm_struct *mm)
+{
+	cpumask_clear(lazy_mm_borrowers(mm));
+}
+
+/* Does any slot hold @mm? A "no" is an acquire (C) of every leave. */
+static bool lazy_mm_borrowed(struct mm_struct *mm)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, lazy_mm_borrowers(mm)) {
+		if (smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu)) ==
+		    (unsigned long)mm)				/* C */
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Turn every slot that holds @mm into a counted reference, see (B) above.
+ *
+ * mm_count is zero. True: it still is, nobody borrows @mm, the caller frees it.
+ * False: the CPU that leaves last frees it, the caller must not touch it again.
+ */
+static bool lazy_mm_handoff(struct mm_struct *mm)
+{
+	struct cpumask *borrowers = lazy_mm_borrowers(mm);
+	bool counting = false;
+	unsigned int cpu;
+
+	for_each_cpu(cpu, borrowers) {
+		unsigned long *slot = &per_cpu(lazy_mm_slot.val, cpu);
+		unsigned long val = (unsigned long)mm;
+
+		if (smp_load_acquire(slot) != val)		/* C */
+			continue;
+		if (!counting) {
+			/* A reference of our own: the loop needs @mm. */
+			mmgrab(mm);
+			lazy_mm_count(LAZY_MM_EV_COUNTED);
+			counting = true;
+		}
+		mmgrab(mm);
+		if (try_cmpxchg(slot, &val, (unsigned long)mm | LAZY_MM_OWNED)) { /* B' */
+			lazy_mm_count(LAZY_MM_EV_COUNTED);
+			lazy_mm_count(LAZY_MM_EV_HANDOFF);
+			trace_lazy_mm_handoff(mm, cpu);
+		} else {
+			/* It left meanwhile; our own reference remains. */
+			atomic_dec(&mm->mm_count);
+			lazy_mm_count_add(LAZY_MM_EV_COUNTED, 2);
+		}
+	}
+
+	/* Who borrows @mm from here on is counted: the next final drop is the end. */
+	cpumask_clear(borrowers);
+
+	if (!counting)
+		return true;
+	lazy_mm_count(LAZY_MM_EV_COUNTED);
+	return atomic_dec_and_test(&mm->mm_count);
+}
+
+/* -- taking borrowed mms away ------------------------------------------------ */
+
+/*
+ * Move this CPU from @mm, which its slot holds as @val, to init_mm, see (D) above.
+ *
+ * Context: interrupts disabled.
+ * Return: true if the slot was emptied and what @val held is the caller's.
+ */
+static bool lazy_mm_take_away(struct mm_struct *mm, unsigned long val)
+{
+	struct task_struct *tsk = current;
+
+	if (tsk->mm || tsk->active_mm != mm)
+		return false;
+
+	tsk->active_mm = &init_mm;
+	switch_mm_irqs_off(mm, &init_mm, tsk);
+	return cmpxchg(&this_cpu_ptr(&lazy_mm_slot)->val, val, 0) == val;	/* B" */
+}
+
+/* The shootdown IPI: let go of a borrowed mm whose count is zero. */
+static void lazy_mm_shoot_cpu(void *unused)
+{
+	unsigned long val = this_cpu_read(lazy_mm_slot.val);
+	struct mm_struct *mm = lazy_mm_slot_mm(val);
+
+	if (in_hardirq())	/* not the CPU that the work runs on */
+		lazy_mm_count(LAZY_MM_EV_SHOOTDOWN_RECEIVED);
+
+	/*
+	 * The slot is what keeps the mm allocated while we look at it. Its count
+	 * is zero for mms on the list, and for others only between their last
+	 * drop and handoff, where they may be let go just as well.
+	 */
+	if (!mm || (val & LAZY_MM_OWNED) || atomic_read(&mm->mm_count))
+		return;
+	lazy_mm_take_away(mm, val);
+}
+
+static LLIST_HEAD(lazy_mm_dying);
+
+/*
+ * Shoot down all mms that have come together since the last run, with one round
+ * of IPIs to the CPUs whose slot holds one of them. What couldn't be moved, or
+ * is offline, is handed off.
+ *
+ * This is a work item because the last mmdrop() may be called with a spinlock
+ * held (khugepaged does) for which another CPU spins with interrupts off: it
+ * would never answer. A work item holds no locks, and a batch costs one round.
+ */
+static void lazy_mm_shoot(struct work_struct *work)
+{
+	static struct cpumask targets;	/* a work item doesn't run twice at once */
+	struct llist_node *dying = llist_del_all(&lazy_mm_dying);
+	struct lazy_mm *lazy, *next;
+	unsigned int cpu, mms = 0;
+
+	cpumask_clear(&targets);
+	llist_for_each_entry(lazy, dying, dying) {
+		unsigned long mm = (unsigned long)lazy - lazy_mm_offset;
+
+		for_each_cpu(cpu, to_cpumask(lazy->borrowers)) {
+			if (READ_ONCE(per_cpu(lazy_mm_slot.val, cpu)) == mm)
+				__cpumask_set_cpu(cpu, &targets);
+		}
+		mms++;
+	}
+
+	preempt_disable();
+	cpumask_and(&targets, &targets, cpu_online_mask);
+	cpu = cpumask_weight(&targets);
+	trace_lazy_mm_shootdown(mms, cpu);
+	cpu -= cpumask_test_cpu(smp_processor_id(), &targets);
+	lazy_mm_count_add(LAZY_MM_EV_SHOOTDOWN_SENT, cpu);
+	on_each_cpu_mask(&targets, lazy_mm_shoot_cpu, NULL, true);
+	preempt_enable();
+
+	llist_for_each_entry_safe(lazy, next, dying, dying) {
+		struct mm_struct *mm = (void *)lazy - lazy_mm_offset;
+
+		if (lazy_mm_handoff(mm))
+			__mmdrop(mm);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(lazy_mm_shoot_work, lazy_mm_shoot);
+
+/**
+ * lazy_mm_final_drop() - may an mm be freed?
+ * @mm: an mm whose mm_count has reached zero
+ *
+ * The mask and the slots decide, not the scheme in force: slots may be older
+ * than that.
+ *
+ * Context: any context that may free an mm. Takes no locks of its own; under
+ * shootdown with borrowers left, those of queue_work().
+ *
+ * Return: true if the caller frees @mm now. False if @mm has been handed to its
+ * borrowers or to the shootdown work, and __mmdrop() will be called again; the
+ * caller must not touch @mm any more.
+ */
+bool lazy_mm_final_drop(struct mm_struct *mm)
+{
+	if (!cpumask_empty(lazy_mm_borrowers(mm))) {
+		if (lazy_mm_get_scheme() == LAZY_MM_SHOOTDOWN && lazy_mm_borrowed(mm)) {
+			lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
+			if (llist_add(&mm_lazy(mm)->dying, &lazy_mm_dying))
+				queue_work(system_unbound_wq, &lazy_mm_shoot_work);
+			return false;
+		}
+		if (!lazy_mm_handoff(mm)) {
+			lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
+			return false;
+		}
+	}
+
+	lazy_mm_count(LAZY_MM_EV_FINAL_FREE);
+	lazy_mm_check_free(mm);
+	return true;
+}
+
+static bool lazy_mm_piggyback __read_mostly = true;
+
+static int __init lazy_mm_piggyback_setup(char *str)
+{
+	if (str && !kstrtobool(str, &lazy_mm_piggyback))
+		return 0;
+	pr_err("lazy_tlb_piggyback=%s: neither on nor off, it stays %s\n",
+	       str ?: "", lazy_mm_piggyback ? "on" : "off");
+	return 0;
+}
+early_param("lazy_tlb_piggyback", lazy_mm_piggyback_setup);
+
+/**
+ * lazy_mm_exit_flush() - let go of an mm on the occasion of its last flush
+ * @mm: the mm that is flushed, or NULL if the flush is not for one mm
+ *
+ * The flush of exit_mmap() reaches the lazy CPUs anyway, since it frees page
+ * tables. Emptying the slot there usually leaves nothing for the final drop.
+ * It is an optimisation: CPUs that the flush doesn't reach are found later.
+ *
+ * Context: an address-space flush on a CPU in lazy TLB mode, interrupts
+ * disabled. Whoever flushes waits for us and holds a reference on @mm.
+ */
+void lazy_mm_exit_flush(struct mm_struct *mm)
+{
+	unsigned long val = this_cpu_read(lazy_mm_slot.val);
+
+	/* With users left it isn't the last flush, and we would be back soon. */
+	if (!mm || !lazy_mm_piggyback || atomic_read(&mm->mm_users))
+		return;
+	if (lazy_mm_slot_mm(val) != mm || !lazy_mm_take_away(mm, val))
+		return;
+
+	lazy_mm_count(LAZY_MM_EV_PIGGYBACK);
+	if (lazy_mm_slot_owned(val)) {
+		lazy_mm_count(LAZY_MM_EV_COUNTED);
+		/* Never the last: the one who flushes has one. */
+		WARN_ON_ONCE(atomic_dec_and_test(&mm->mm_count));
+	}
+}
+
+/* -- enter and leave outside the context switch ------------------------------- */
+
+/**
+ * lazy_mm_enter() - start to borrow an mm
+ * @mm: the mm of the task that stops using it
+ * @tsk: the task that is going to borrow it, ->mm already cleared if it is
+ *       the current one
+ *
+ * Tells the architecture as well (enter_lazy_tlb()).
+ *
+ * Context: interrupts disabled, on the CPU that borrows; a reference (mm_users
+ * or mm_count) on @mm is held until after the call. @mm is not init_mm and not
+ * static.
+ *
+ * Return: the mm to store as @tsk's active_mm: @mm, or &init_mm if the scheme
+ * is not to borrow. A full memory barrier in every scheme.
+ */
+struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
+{
+	return __lazy_mm_enter(mm, tsk);
+}
+
+/**
+ * lazy_mm_leave() - this CPU no longer runs on what it borrowed
+ *
+ * Context: preemption disabled since before the hardware was switched to other
+ * page tables; must be called before the current task's preemption is enabled.
+ *
+ * Return: an mm with a reference to give back through lazy_mm_put() where the
+ * last reference may be dropped, or NULL. A full memory barrier in every
+ * configuration.
+ */
+struct mm_struct *lazy_mm_leave(void)
+{
+	return __lazy_mm_leave();
+}
+
+/**
+ * lazy_mm_evict() - move the current kernel thread to init_mm
+ *
+ * For code that is about to change ->mm and ->active_mm in steps between which
+ * the thread can be interrupted or preempted: with nothing borrowed there is
+ * nothing to get out of step.
+ *
+ * Context: interrupts disabled, ->mm is NULL.
+ *
+ * Return: as lazy_mm_leave().
+ */
+struct mm_struct *lazy_mm_evict(void)
+{
+	struct mm_struct *mm = current->active_mm;
+
+	WARN_ON_ONCE(current->mm);
+	if (mm != &init_mm) {
+		current->active_mm = &init_mm;
+		switch_mm_irqs_off(mm, &init_mm, current);
+	}
+	return __lazy_mm_leave();
+}
+
+/**
+ * lazy_mm_put() - drop the reference that leave found in the slot
+ * @mm: what lazy_mm_leave() or lazy_mm_evict() returned, may be NULL
+ *
+ * Context: as mmdrop(); not under the run-queue lock.
+ */
+void lazy_mm_put(struct mm_struct *mm)
+{
+	if (mm)
+		mmdrop(mm);
+}
+
+/**
+ * lazy_mm_leave_dead_cpu() - leave on behalf of a CPU that has gone offline
+ * @cpu: the CPU; its idle task has switched to init_mm and will not run again
+ *       before the CPU comes back
+ *
+ * Context: CPU hotplug control processor, may drop the last reference.
+ */
+void lazy_mm_leave_dead_cpu(unsigned int cpu)
+{
+	unsigned long val = xchg(&per_cpu(lazy_mm_slot.val, cpu), 0);	/* B */
+	struct mm_struct *owned = lazy_mm_slot_owned(val);
+
+	if (owned)
+		lazy_mm_count(LAZY_MM_EV_COUNTED);
+	lazy_mm_put(owned);
+}
+
+/**
+ * mmgrab_lazy_tlb() - this CPU goes on borrowing an mm, in any scheme
+ * @mm: the mm to run on
+ *
+ * For architecture code that has set ->active_mm itself and can't be told to
+ * use another mm: where the scheme is not to borrow, @mm is counted.
+ * Nothing is done for init_mm. New code uses lazy_mm_enter().
+ *
+ * Context: preemption disabled, the caller holds a reference on @mm.
+ * A full memory barrier unless @mm is init_mm.
+ */
+void mmgrab_lazy_tlb(struct mm_struct *mm)
+{
+	enum lazy_mm_scheme scheme = lazy_mm_get_scheme();
+
+	if (mm == &init_mm)
+		return;
+
+	lazy_mm_check_enter(mm);
+	lazy_mm_count(LAZY_MM_EV_ENTER);
+	if (scheme == LAZY_MM_REFCOUNT || scheme == LAZY_MM_NONE)
+		lazy_mm_borrow_counted(mm);
+	else
+		lazy_mm_borrow_slot(mm);
+}
+EXPORT_SYMBOL_GPL(mmgrab_lazy_tlb);
+
+/**
+ * mmdrop_lazy_tlb() - this CPU no longer runs on an mm that it borrowed
+ * @mm: the mm it ran on until now; the slot says what is to be dropped
+ *
+ * Context: preemption disabled since before the switch to other page tables.
+ * May free an mm. A full memory barrier in every configuration.
+ */
+void mmdrop_lazy_tlb(struct mm_struct *mm)
+{
+	lazy_mm_put(__lazy_mm_leave());
+}
+EXPORT_SYMBOL_GPL(mmdrop_lazy_tlb);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Borrowed (lazy TLB) address spaces: slot, schemes, and the two operations
+ * that the context switch runs inline. Read kernel/sched/lazy_mm.c first, the
+ * letters at the barriers are explained there.
+ */
+#ifndef _KERNEL_SCHED_LAZY_MM_H
+#define _KERNEL_SCHED_LAZY_MM_H
+
+#include <linux/cache.h>
+#include <linux/cpumask.h>
+#include <linux/lazy_mm.h>
+#include <linux/llist.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_context.h>
+#include <linux/percpu.h>
+#include <linux/sched/mm.h>
+
+/* -- the scheme ----------------------------------------------------------- */
+
+enum lazy_mm_scheme {
+	LAZY_MM_REFCOUNT,	/* count every borrower in mm_count */
+	LAZY_MM_NONE,		/* never borrow, run on init_mm */
+	LAZY_MM_HAZARD,		/* slots; the final drop hands off to borrowers */
+	LAZY_MM_SHOOTDOWN,	/* slots; a work item moves the borrowers away */
+	LAZY_MM_NR_SCHEMES,
+};
+
+#ifdef CONFIG_MMU_LAZY_TLB_DYNAMIC
+extern enum lazy_mm_scheme lazy_mm_scheme;
+
+/*
+ * Choosing another scheme is one store, because no reference made under the
+ * old one has to be found: each slot says what it holds.
+ */
+static __always_inline enum lazy_mm_scheme lazy_mm_get_scheme(void)
+{
+	return READ_ONCE(lazy_mm_scheme);
+}
+
+void lazy_mm_set_scheme(enum lazy_mm_scheme scheme);
+#else
+static __always_inline enum lazy_mm_scheme lazy_mm_get_scheme(void)
+{
+	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_REFCOUNT))
+		return LAZY_MM_REFCOUNT;
+	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_HAZARD))
+		return LAZY_MM_HAZARD;
+	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_SHOOTDOWN))
+		return LAZY_MM_SHOOTDOWN;
+	return LAZY_MM_NONE;
+}
+#endif
+
+/* -- counters ------------------------------------------------------------- */
+
+enum lazy_mm_event {
+	LAZY_MM_EV_ENTER,
+	LAZY_MM_EV_LEAVE,
+	LAZY_MM_EV_COUNTED,
+	LAZY_MM_EV_HANDOFF,
+	LAZY_MM_EV_SHOOTDOWN_SENT,
+	LAZY_MM_EV_SHOOTDOWN_RECEIVED,
+	LAZY_MM_EV_PIGGYBACK,
+	LAZY_MM_EV_FINAL_FREE,
+	LAZY_MM_EV_FINAL_BORROWED,
+	LAZY_MM_NR_EVENTS,
+};
+
+#ifdef CONFIG_LAZY_TLB_STATS
+struct lazy_mm_stats {
+	unsigned long event[LAZY_MM_NR_EVENTS];
+};
+DECLARE_PER_CPU(struct lazy_mm_stats, lazy_mm_stats);
+
+static __always_inline void lazy_mm_count_add(enum lazy_mm_event ev,
+					      unsigned long n)
+{
+	this_cpu_add(lazy_mm_stats.event[ev], n);
+}
+#else
+static __always_inline void lazy_mm_count_add(enum lazy_mm_event ev,
+					      unsigned long n)
+{
+}
+#endif
+
+static __always_inline void lazy_mm_count(enum lazy_mm_event ev)
+{
+	lazy_mm_count_add(ev, 1);
+}
+
+/* -- the slot ------------------------------------------------------------- */
+
+/*
+ * What a CPU borrows: the mm_struct's address, with LAZY_MM_OWNED in its lowest
+ * bit if the CPU holds one mm_count reference on it. Zero: it borrows nothing,
+ * or init_mm, which is neither counted nor stored.
+ *
+ * A cache line of its own: the only remote accesses are those of a final drop.
+ */
+struct lazy_mm_slot {
+	unsigned long val;
+} ____cacheline_aligned_in_smp;
+
+#define LAZY_MM_OWNED	1UL
+
+DECLARE_PER_CPU_SHARED_ALIGNED(struct lazy_mm_slot, lazy_mm_slot);
+
+static __always_inline struct mm_struct *lazy_mm_slot_mm(unsigned long val)
+{
+	return (struct mm_struct *)(val & ~LAZY_MM_OWNED);
+}
+
+/* The mm whose reference the previous content of a slot carries, or NULL. */
+static __always_inline struct mm_struct *lazy_mm_slot_owned(unsigned long val)
+{
+	return val & LAZY_MM_OWNED ? lazy_mm_slot_mm(val) : NULL;
+}
+
+/* -- what lies behind a dynamically allocated mm_struct --------------------- */
+
+/*
+ * In cache lines of its own: the cpumask and the concurrency ids in front of
+ * it are written by every switch of page tables, this is not. init_mm, efi_mm
+ * and other static mms have nothing behind them; nobody borrows those.
+ */
+struct lazy_mm {
+	/* On the list of mms to shoot down, see lazy_mm_shoot(). */
+	struct llist_node dying;
+	/* CPUs that have borrowed this mm under a scheme that needs the mask. */
+	unsigned long borrowers[];
+};
+
+extern unsigned int lazy_mm_offset;
+
+static __always_inline struct lazy_mm *mm_lazy(struct mm_struct *mm)
+{
+	return (void *)mm + lazy_mm_offset;
+}
+
+static __always_inline struct cpumask *lazy_mm_borrowers(struct mm_struct *mm)
+{
+	return to_cpumask(mm_lazy(mm)->borrowers);
+}
+
+#ifdef CONFIG_DEBUG_LAZY_TLB
+void lazy_mm_check_enter(struct mm_struct *mm);
+void lazy_mm_check_free(struct mm_struct *mm);
+#else
+static inline void lazy_mm_check_enter(struct mm_struct *mm) { }
+static inline void lazy_mm_check_free(struct mm_struct *mm) { }
+#endif
+
+/* -- enter and leave -------------------------------------------------------- */
+
+/* Borrow with a reference in mm_count. A full memory barrier (A). */
+static __always_inline void lazy_mm_borrow_counted(struct mm_struct *mm)
+{
+	this_cpu_write(lazy_mm_slot.val, (unsigned long)mm | LAZY_MM_OWNED);
+	mmgrab(mm);
+	smp_mb__after_atomic();			/* A */
+	lazy_mm_count(LAZY_MM_EV_COUNTED);
+}
+
+/* Borrow without one. A full memory barrier (A). */
+static __always_inline void lazy_mm_borrow_slot(struct mm_struct *mm)
+{
+	struct cpumask *borrowers = lazy_mm_borrowers(mm);
+	int cpu = smp_processor_id();
+
+	/* Sticky, so that only the first time writes what others read. */
+	if (unlikely(!cpumask_test_cpu(cpu, borrowers)))
+		cpumask_set_cpu(cpu, borrowers);
+	smp_store_mb(this_cpu_ptr(&lazy_mm_slot)->val, (unsigned long)mm);	/* A */
+}
+
+/* lazy_mm_enter() for the context switch. */
+static __always_inline struct mm_struct *
+__lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
+{
+	enum lazy_mm_scheme scheme = lazy_mm_get_scheme();
+
+	lazy_mm_check_enter(mm);
+	lazy_mm_count(LAZY_MM_EV_ENTER);
+
+	if (scheme == LAZY_MM_NONE) {
+		switch_mm_irqs_off(mm, &init_mm, tsk);
+		smp_mb();			/* A */
+		return &init_mm;
+	}
+
+	enter_lazy_tlb(mm, tsk);
+	if (scheme == LAZY_MM_REFCOUNT)
+		lazy_mm_borrow_counted(mm);
+	else
+		lazy_mm_borrow_slot(mm);
+	return mm;
+}
+
+/* lazy_mm_leave() for the context switch. */
+static __always_inline struct mm_struct *__lazy_mm_leave(void)
+{
+	unsigned long val;
+
+	lazy_mm_count(LAZY_MM_EV_LEAVE);
+
+	/* Nothing is ever borrowed: what is left of leave is its barrier. */
+	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
+		smp_mb();			/* B */
+		return NULL;
+	}
+
+	val = xchg(&this_cpu_ptr(&lazy_mm_slot)->val, 0);	/* B */
+	if (val & LAZY_MM_OWNED)
+		lazy_mm_count(LAZY_MM_EV_COUNTED);
+	return lazy_mm_slot_owned(val);
+}
+
+/**
+ * mmdrop_lazy_tlb_sched() - give back what the previous task of this CPU borrowed
+ * @mm: the mm that the previous task ran on; only its name, the slot says what
+ *      this CPU holds
+ *
+ * Context: finish_task_switch(), preemption disabled, interrupts enabled, the
+ * hardware on the new task's page tables. On PREEMPT_RT the last reference is
+ * dropped by an RCU callback.
+ *
+ * A full memory barrier in every configuration; membarrier(2) relies on it.
+ */
+static __always_inline void mmdrop_lazy_tlb_sched(struct mm_struct *mm)
+{
+	struct mm_struct *owned = __lazy_mm_leave();
+
+	if (owned)
+		mmdrop_sched(owned);
+}
+
+#endif /* _KERNEL_SCHED_LAZY_MM_H */

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CONFIG_DEBUG_LAZY_TLB: look at every CPU whenever an mm is freed, and at the
+ * own slot whenever a CPU starts to borrow.
+ */
+#include <linux/bug.h>
+#include <linux/rcupdate.h>
+
+#include <asm/lazy_mm.h>
+
+#include "lazy_mm.h"
+#include "sched.h"
+
+/**
+ * lazy_mm_check_enter() - a CPU that starts to borrow borrows nothing yet
+ * @mm: the mm to borrow
+ *
+ * Context: as lazy_mm_enter().
+ */
+void lazy_mm_check_enter(struct mm_struct *mm)
+{
+	unsigned long val = this_cpu_read(lazy_mm_slot.val);
+
+	WARN_ONCE(val, "lazy_mm: enter(%px) finds slot %lx in use\n", mm, val);
+	WARN_ONCE(!irqs_disabled() && !preempt_count(),
+		  "lazy_mm: enter(%px) with preemption enabled\n", mm);
+	WARN_ONCE(mm == &init_mm, "lazy_mm: init_mm can't be borrowed\n");
+}
+
+/**
+ * lazy_mm_check_free() - nobody may hold an mm that is about to be freed
+ * @mm: an mm that passed its final drop
+ *
+ * Three places per possible CPU: the slot, the active mm of the task that runs
+ * there, the page tables that are loaded. The slot is read first, since the
+ * other two are changed before a slot is emptied (B).
+ */
+void lazy_mm_check_free(struct mm_struct *mm)
+{
+	unsigned int cpu;
+
+	rcu_read_lock();
+	for_each_possible_cpu(cpu) {
+		unsigned long val = smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu));
+		struct task_struct *curr = rcu_dereference(cpu_rq(cpu)->curr);
+
+		WARN_ONCE(lazy_mm_slot_mm(val) == mm,
+			  "lazy_mm: freeing %px, slot of CPU %u is %lx\n", mm, cpu, val);
+		WARN_ONCE(curr && READ_ONCE(curr->active_mm) == mm,
+			  "lazy_mm: freeing %px, active_mm of %s[%d] on CPU %u\n",
+			  mm, curr->comm, curr->pid, cpu);
+		WARN_ONCE(arch_lazy_mm_loaded(cpu) == mm,
+			  "lazy_mm: freeing %px, its page tables are loaded on CPU %u\n",
+			  mm, cpu);
+	}
+	rcu_read_unlock();
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for borrowed address spaces, on real CPUs.
+ *
+ * They are init tests: before the first user task only kernel threads run, so a
+ * CPU goes on borrowing what a test made it borrow until the test changes that,
+ * and the counters move for the test alone.
+ */
+#include <kunit/test.h>
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/workqueue.h>
+
+#include "lazy_mm.h"
+
+#define RACE_ROUNDS	2000
+
+static const enum lazy_mm_scheme all_schemes[] = {
+	LAZY_MM_REFCOUNT, LAZY_MM_NONE, LAZY_MM_HAZARD, LAZY_MM_SHOOTDOWN,
+};
+
+static void scheme_desc(const enum lazy_mm_scheme *scheme, char *desc)
+{
+	static const char * const names[] = { "refcount", "none", "hazard", "shootdown" };
+
+	strscpy(desc, names[*scheme], KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(scheme, all_schemes, scheme_desc);
+
+static enum lazy_mm_scheme saved_scheme;
+
+static unsigned long events(enum lazy_mm_event ev)
+{
+	unsigned long sum = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(lazy_mm_stats.event[ev], cpu));
+	return sum;
+}
+
+static unsigned long slot_of(unsigned int cpu)
+{
+	return READ_ONCE(per_cpu(lazy_mm_slot.val, cpu));
+}
+
+/* An mm with one user and one reference, borrowed by nobody. */
+static struct mm_struct *new_mm(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	return mm;
+}
+
+/*
+ * What is left of mmput() once exit_mmap() is done: the last reference goes. The
+ * mm never had a mapping. No flush runs, so all is left to the final drop.
+ */
+static void drop_mm(struct mm_struct *mm)
+{
+	atomic_set(&mm->mm_users, 0);
+	mmdrop(mm);
+}
+
+static long borrow_fn(void *mm)
+{
+	kthread_use_mm(mm);
+	kthread_unuse_mm(mm);
+	return 0;
+}
+
+static long evict_fn(void *unused)
+{
+	struct mm_struct *owned;
+
+	local_irq_disable();
+	owned = lazy_mm_evict();
+	local_irq_enable();
+	lazy_mm_put(owned);
+	return 0;
+}
+
+/* From here on kernel threads on @cpu run on @mm, as the scheme in force has it. */
+static void borrow_on(unsigned int cpu, struct mm_struct *mm)
+{
+	work_on_cpu(cpu, borrow_fn, mm);
+}
+
+/* As a switch to a user task of another mm would. */
+static void leave_on(unsigned int cpu)
+{
+	work_on_cpu(cpu, evict_fn, NULL);
+}
+
+static void leave_everywhere(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		leave_on(cpu);
+}
+
+/* Shootdown frees from a work item; give it ten seconds. */
+static unsigned long wait_for_frees(unsigned long want)
+{
+	int i;
+
+	for (i = 0; i < 1000 && events(LAZY_MM_EV_FINAL_FREE) < want; i++)
+		msleep(10);
+	return events(LAZY_MM_EV_FINAL_FREE);
+}
+
+static int lazy_mm_test_init(struct kunit *test)
+{
+	saved_scheme = lazy_mm_get_scheme();
+	leave_everywhere();
+	return 0;
+}
+
+static void lazy_mm_test_exit(struct kunit *test)
+{
+	lazy_mm_set_scheme(saved_scheme);
+	leave_everywhere();
+}
+
+/* What a slot says about itself. */
+static void slot_encoding(struct kunit *test)
+{
+	struct mm_struct *mm = new_mm(test);
+	unsigned long val = (unsigned long)mm;
+
+	KUNIT_EXPECT_EQ(test, val & LAZY_MM_OWNED, 0UL);
+	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_mm(val), mm);
+	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_mm(val | LAZY_MM_OWNED), mm);
+	KUNIT_EXPECT_NULL(test, lazy_mm_slot_owned(val));
+	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_owned(val | LAZY_MM_OWNED), mm);
+	KUNIT_EXPECT_NULL(test, lazy_mm_slot_owned(0));
+	drop_mm(mm);
+}
+
+/* The mask neither overlaps the mm_struct's bitmaps nor shares their lines. */
+static void layout(struct kunit *test)
+{
+	struct mm_struct *mm = new_mm(test);
+	unsigned long bitmaps_end = (unsigned long)mm + sizeof(*mm) +
+				    cpumask_size() + mm_cid_size();
+
+	KUNIT_EXPECT_EQ(test, (unsigned long)mm_lazy(mm) % SMP_CACHE_BYTES, 0UL);
+	KUNIT_EXPECT_GE(test, (unsigned long)mm_lazy(mm), bitmaps_end);
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(lazy_mm_borrowers(mm)));
+	drop_mm(mm);
+}
+
+/* Slot, count and mask after enter and after leave, on every CPU. */
+static void enter_and_leave(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	bool masked = scheme == LAZY_MM_HAZARD || scheme == LAZY_MM_SHOOTDOWN;
+	struct mm_struct *mm = new_mm(test);
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned int cpu;
+
+	lazy_mm_set_scheme(scheme);
+	for_each_online_cpu(cpu) {
+		unsigned long counted = events(LAZY_MM_EV_COUNTED);
+		unsigned long want = 0;
+
+		if (scheme == LAZY_MM_REFCOUNT)
+			want = (unsigned long)mm | LAZY_MM_OWNED;
+		else if (masked)
+			want = (unsigned long)mm;
+
+		borrow_on(cpu, mm);
+		KUNIT_EXPECT_EQ(test, slot_of(cpu), want);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count),
+				scheme == LAZY_MM_REFCOUNT ? 2 : 1);
+		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_mm_borrowers(mm)), masked);
+
+		leave_on(cpu);
+		KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+		/* Sticky. */
+		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_mm_borrowers(mm)), masked);
+		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_COUNTED) - counted,
+				scheme == LAZY_MM_REFCOUNT ? 2UL : 0UL);
+	}
+	drop_mm(mm);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+}
+
+/*
+ * @cpus CPUs borrow an mm under @from, the last reference goes under @to. Freed
+ * at once, by the shootdown, or by the last one to leave; in any case once.
+ */
+static void final_drop(struct kunit *test, enum lazy_mm_scheme from,
+		       enum lazy_mm_scheme to, unsigned int cpus)
+{
+	bool slots = from == LAZY_MM_HAZARD || from == LAZY_MM_SHOOTDOWN;
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
+	struct mm_struct *mm = new_mm(test);
+	unsigned int cpu, n = 0, left = cpus;
+
+	lazy_mm_set_scheme(from);
+	for_each_online_cpu(cpu) {
+		if (n++ == cpus)
+			break;
+		borrow_on(cpu, mm);
+	}
+	lazy_mm_set_scheme(to);
+	drop_mm(mm);
+
+	if (!cpus || from == LAZY_MM_NONE || (slots && to == LAZY_MM_SHOOTDOWN)) {
+		KUNIT_EXPECT_EQ(test, wait_for_frees(frees + 1), frees + 1);
+		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF), handoffs);
+		for_each_online_cpu(cpu)
+			KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+		return;
+	}
+
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF) - handoffs,
+			slots ? (unsigned long)cpus : 0UL);
+	for_each_online_cpu(cpu) {
+		if (!left)
+			break;
+		KUNIT_EXPECT_EQ(test, slot_of(cpu), (unsigned long)mm | LAZY_MM_OWNED);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), (int)left);
+		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees);
+		leave_on(cpu);
+		left--;
+	}
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+}
+
+static void final_drop_by_scheme(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+
+	final_drop(test, scheme, scheme, 0);
+	final_drop(test, scheme, scheme, 1);
+	final_drop(test, scheme, scheme, num_online_cpus());
+}
+
+static void final_drop_after_switch(struct kunit *test)
+{
+	enum lazy_mm_scheme from = *(const enum lazy_mm_scheme *)test->param_value;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(all_schemes); i++) {
+		final_drop(test, from, all_schemes[i], 1);
+		final_drop(test, from, all_schemes[i], num_online_cpus());
+	}
+}
+
+/* A reference made under one scheme is given back under any other. */
+static void leave_after_switch(struct kunit *test)
+{
+	enum lazy_mm_scheme from = *(const enum lazy_mm_scheme *)test->param_value;
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(all_schemes); i++) {
+		unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+		struct mm_struct *mm = new_mm(test);
+
+		lazy_mm_set_scheme(from);
+		borrow_on(cpu, mm);
+		lazy_mm_set_scheme(all_schemes[i]);
+		leave_on(cpu);
+		KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+		drop_mm(mm);
+		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	}
+}
+
+/* What the last flush of an address space does on a CPU that is lazy on it. */
+struct flush_arg {
+	struct mm_struct *mm;
+	bool users;
+};
+
+static long exit_flush_fn(void *data)
+{
+	struct flush_arg *arg = data;
+
+	local_irq_disable();
+	atomic_set(&arg->mm->mm_users, arg->users);
+	lazy_mm_exit_flush(arg->mm);
+	local_irq_enable();
+	return 0;
+}
+
+static void exit_flush(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	unsigned long piggyback = events(LAZY_MM_EV_PIGGYBACK);
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct mm_struct *mm = new_mm(test);
+	struct flush_arg arg = { .mm = mm, .users = true };
+	unsigned long before;
+
+	lazy_mm_set_scheme(scheme);
+	borrow_on(cpu, mm);
+	before = slot_of(cpu);
+
+	/* Not the last flush: the mm has users, the CPU goes on borrowing. */
+	work_on_cpu(cpu, exit_flush_fn, &arg);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), before);
+
+	arg.users = false;
+	work_on_cpu(cpu, exit_flush_fn, &arg);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_PIGGYBACK) - piggyback,
+			scheme == LAZY_MM_NONE ? 0UL : 1UL);
+	drop_mm(mm);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+}
+
+/* A leave on one CPU that races with the final drop on another. */
+struct race {
+	struct mm_struct *mm;
+	atomic_t go;
+};
+
+static long racing_leave_fn(void *data)
+{
+	struct race *race = data;
+
+	atomic_inc(&race->go);
+	while (atomic_read(&race->go) < 2)
+		cpu_relax();
+	return evict_fn(NULL);
+}
+
+struct racing_leave {
+	struct work_struct work;
+	struct race *race;
+};
+
+static void racing_leave_work(struct work_struct *work)
+{
+	racing_leave_fn(container_of(work, struct racing_leave, work)->race);
+}
+
+static void leave_races_with_handoff(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
+	unsigned int cpu, i, spin;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	lazy_mm_set_scheme(scheme);
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		struct race race = { .mm = new_mm(test) };
+		struct racing_leave leave = { .race = &race };
+
+		/* Stay where we are while the other CPU is chosen and raced. */
+		migrate_disable();
+		cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+		borrow_on(cpu, race.mm);
+
+		INIT_WORK_ONSTACK(&leave.work, racing_leave_work);
+		queue_work_on(cpu, system_highpri_wq, &leave.work);
+		while (!atomic_read(&race.go))
+			cpu_relax();
+		atomic_inc(&race.go);
+		/* From "the drop is first" to "the leave is first". */
+		for (spin = i % 512; spin; spin--)
+			cpu_relax();
+		drop_mm(race.mm);
+		migrate_enable();
+
+		flush_work(&leave.work);
+		destroy_work_on_stack(&leave.work);
+	}
+	KUNIT_EXPECT_EQ(test, wait_for_frees(frees + RACE_ROUNDS), frees + RACE_ROUNDS);
+	kunit_info(test, "%u rounds, %lu handoffs\n", RACE_ROUNDS,
+		   events(LAZY_MM_EV_HANDOFF) - handoffs);
+}
+
+/* Handoff must find what was borrowed before a CPU went offline, and hotplug free it. */
+static void offline_while_borrowing(struct kunit *test)
+{
+#ifdef CONFIG_HOTPLUG_CPU
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct mm_struct *mm;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	mm = new_mm(test);
+	lazy_mm_set_scheme(scheme);
+	borrow_on(cpu, mm);
+	KUNIT_ASSERT_EQ(test, remove_cpu(cpu), 0);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+	drop_mm(mm);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_ASSERT_EQ(test, add_cpu(cpu), 0);
+#else
+	kunit_skip(test, "needs CPU hotplug");
+#endif
+}
+
+static struct kunit_case lazy_mm_test_cases[] = {
+	KUNIT_CASE(slot_encoding),
+	KUNIT_CASE(layout),
+	KUNIT_CASE_PARAM(enter_and_leave, scheme_gen_params),
+	KUNIT_CASE_PARAM(final_drop_by_scheme, scheme_gen_params),
+	KUNIT_CASE_PARAM(final_drop_after_switch, scheme_gen_params),
+	KUNIT_CASE_PARAM(leave_after_switch, scheme_gen_params),
+	KUNIT_CASE_PARAM(exit_flush, scheme_gen_params),
+	KUNIT_CASE_PARAM_ATTR(leave_races_with_handoff, scheme_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM_ATTR(offline_while_borrowing, scheme_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
+	{}
+};
+
+static struct kunit_suite lazy_mm_test_suite = {
+	.name = "lazy_mm",
+	.init = lazy_mm_test_init,
+	.exit = lazy_mm_test_exit,
+	.test_cases = lazy_mm_test_cases,
+};
+
+kunit_test_init_section_suite(lazy_mm_test_suite);
