@@ -176,8 +176,8 @@ static bool lazy_mm_borrowed(struct mm_struct *mm)
 	unsigned int cpu;
 
 	for_each_cpu(cpu, lazy_mm_borrowers(mm)) {
-		if (smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu)) ==
-		    (unsigned long)mm)				/* C */
+		/* C */
+		if (smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu)) == (unsigned long)mm)
 			return true;
 	}
 	return false;

@@ -21,9 +21,9 @@ void lazy_mm_check_enter(struct mm_struct *mm)
 {
 	unsigned long val = this_cpu_read(lazy_mm_slot.val);
 
-	WARN_ONCE(val, "lazy_mm: enter(%px) finds slot %lx in use\n", mm, val);
+	WARN_ONCE(val, "lazy_mm: enter(%p) finds slot %lx in use\n", mm, val);
 	WARN_ONCE(!irqs_disabled() && !preempt_count(),
-		  "lazy_mm: enter(%px) with preemption enabled\n", mm);
+		  "lazy_mm: enter(%p) with preemption enabled\n", mm);
 	WARN_ONCE(mm == &init_mm, "lazy_mm: init_mm can't be borrowed\n");
 }
 
@@ -41,16 +41,17 @@ void lazy_mm_check_free(struct mm_struct *mm)
 
 	rcu_read_lock();
 	for_each_possible_cpu(cpu) {
+		/* Pairs with (B) and (B"), as (C) does. */
 		unsigned long val = smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu));
 		struct task_struct *curr = rcu_dereference(cpu_rq(cpu)->curr);
 
 		WARN_ONCE(lazy_mm_slot_mm(val) == mm,
-			  "lazy_mm: freeing %px, slot of CPU %u is %lx\n", mm, cpu, val);
+			  "lazy_mm: freeing %p, slot of CPU %u is %lx\n", mm, cpu, val);
 		WARN_ONCE(curr && READ_ONCE(curr->active_mm) == mm,
-			  "lazy_mm: freeing %px, active_mm of %s[%d] on CPU %u\n",
+			  "lazy_mm: freeing %p, active_mm of %s[%d] on CPU %u\n",
 			  mm, curr->comm, curr->pid, cpu);
 		WARN_ONCE(arch_lazy_mm_loaded(cpu) == mm,
-			  "lazy_mm: freeing %px, its page tables are loaded on CPU %u\n",
+			  "lazy_mm: freeing %p, its page tables are loaded on CPU %u\n",
 			  mm, cpu);
 	}
 	rcu_read_unlock();

@@ -108,8 +108,8 @@ static unsigned long wait_for_frees(unsigned long want)
 {
 	int i;
 
-	for (i = 0; i < 1000 && events(LAZY_MM_EV_FINAL_FREE) < want; i++)
-		msleep(10);
+	for (i = 0; i < 500 && events(LAZY_MM_EV_FINAL_FREE) < want; i++)
+		msleep(20);
 	return events(LAZY_MM_EV_FINAL_FREE);
 }
 

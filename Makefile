@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the project can be asked to do. The work is in lab/.
+
+BASE ?= 6.12
+FLAVOUR ?= fast
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make run      build, boot, compare the schemes, print the table
+run: deps
+	@lab/run -b $(BASE)
+
+#: make test     everything that must hold; last line 'N passed, N failed'
+test: deps
+	@lab/test
+
+#: make kernel   build BASE=6.12 FLAVOUR=fast|debug|rt|vanilla in the cache folder
+kernel: deps
+	@lab/kernel $(BASE) $(FLAVOUR)
+
+#: make shell    a shell in that kernel (FLAVOUR=..., VM='-n 8' for options of lab/vm)
+shell: kernel
+	@lab/vm -b $(BASE) -f $(FLAVOUR) -t 86400 $(VM) -x -- sh
+
+#: make apply    add lazymm to your own kernel tree: KDIR=/path/to/linux
+apply:
+	@lab/apply "$(KDIR)"
+
+#: make deps     install the Debian packages that are missing
+deps:
+	@lab/deps
+
+#: make clean    remove kernels, trees and sources from the cache folder
+clean:
+	@lab/clean
+
+.PHONY: help run test kernel shell apply deps clean

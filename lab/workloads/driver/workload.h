@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a workload file sees of the driver. Adding a workload is adding a file
+ * that fills in a struct workload:
+ *
+ *	static int example(void)
+ *	{
+ *		struct pace pace = pace_start(0, 1);
+ *
+ *		while (pace_more(&pace))
+ *			...
+ *		return 0;
+ *	}
+ *
+ *	WORKLOAD(example) = {
+ *		.desc	= "one line for workload -l",
+ *		.ops	= 1000,
+ *		.run	= example,
+ *	};
+ */
+#ifndef LAB_WORKLOAD_H
+#define LAB_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum exit_code {
+	EXIT_OK		= 0,
+	EXIT_FAILED	= 1,
+	EXIT_USAGE	= 2,
+	EXIT_SKIPPED	= 77,	/* this kernel or machine lacks something */
+};
+
+enum workload_kind {
+	WORK,		/* has figures worth comparing */
+	DISTURB,	/* changes the kernel's state while others run */
+	TOOL,		/* has no figures, prints what it likes */
+};
+
+/**
+ * struct workload - what one file of this folder does
+ * @desc: one line for the list
+ * @kind: see enum workload_kind
+ * @ops: default number of operations
+ * @setup: optional, runs before anything else: remember what @cleanup restores,
+ *	skip() if something is missing
+ * @run: the workload. Runs in a process of its own (a TOOL: in the only one),
+ *	returns 0 or calls die()
+ * @cleanup: optional, runs in the process that ran @setup, however @run ended:
+ *	returned, failed, crashed or was interrupted. Returns 0 or -1
+ * @helper: optional, main() of the program when argv[0] is NAME-helper
+ */
+struct workload {
+	const char *desc;
+	enum workload_kind kind;
+	long ops;
+	void (*setup)(void);
+	int (*run)(void);
+	int (*cleanup)(void);
+	int (*helper)(int argc, char **argv);
+};
+
+struct workload_entry {
+	const char *name;
+	const struct workload *workload;
+};
+
+#define WORKLOAD(id)							\
+	static const struct workload workload_##id;			\
+	static const struct workload_entry workload_entry_##id		\
+	__attribute__((used, section("workloads"))) = {			\
+		#id, &workload_##id					\
+	};								\
+	static const struct workload workload_##id
+
+/* -- what the command line asks for ---------------------------------------- */
+
+#define MAX_CPUS 4096
+
+struct cpu_list {
+	int nr;
+	int cpu[MAX_CPUS];
+};
+
+struct options {
+	struct cpu_list cpus;	/* never empty */
+	long ops;		/* not used if seconds is set */
+	int seconds;
+	int interval_ms;	/* between two steps of a DISTURB */
+	bool hotplug;		/* CPUs may go offline meanwhile */
+};
+
+extern struct options opt;
+
+/* -- how long to go on ------------------------------------------------------ */
+
+struct pace {
+	long done;
+	long share;
+};
+
+/* The pace of worker @worker of @nr workers; together they do opt.ops. */
+struct pace pace_start(int worker, int nr);
+/* Whether to do another operation; counts it. */
+bool pace_more(struct pace *pace);
+
+/* -- figures, from any process and thread ----------------------------------- */
+
+/* @processes whole processes exited, which had @threads threads in all. */
+void count_exits(long processes, long threads);
+
+/* -- trouble ---------------------------------------------------------------- */
+
+/* Print on stderr with the program's and the workload's name, and _exit(). */
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* The same without leaving. */
+void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* -- CPUs and processes ------------------------------------------------------ */
+
+/* "0-3,5". Returns -1 if the text is no such list or empty. */
+int cpu_list_parse(struct cpu_list *list, const char *text);
+/* What /sys/devices/system/cpu/@which says. */
+void cpu_list_read(struct cpu_list *list, const char *which);
+bool cpu_list_has(const struct cpu_list *list, int cpu);
+
+/* -1 and errno if the calling thread can't be moved to @cpu. */
+int move_to(int cpu);
+/* Pin the calling thread to @cpu; if opt.hotplug to any if @cpu is offline. */
+void pin(int cpu);
+/* Take back a pin(). */
+void unpin(void);
+
+/* fork() that can't fail; the child dies with its parent. */
+pid_t fork_child(void);
+/* Wait for @pid; die() unless it exited with 0. */
+void wait_child(pid_t pid);
+/* Run @fn(cpu, i) in one child a CPU of opt.cpus and wait for all of them. */
+void on_each_cpu(void (*fn)(int cpu, int i));
+
+/* -- small files -------------------------------------------------------------- */
+
+/* Read a whole file into @buf, without a newline at its end; -1 and errno. */
+int read_text(const char *path, char *buf, size_t size);
+/* Write @text in one write(); -1 and errno. */
+int write_text(const char *path, const char *text);
+
+void sleep_ms(long ms);
+long now_ms(void);
+
+#endif /* LAB_WORKLOAD_H */
