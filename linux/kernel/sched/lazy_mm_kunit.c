@@ -14,7 +14,7 @@
 
 #include "lazy_mm.h"
 
-#define RACE_ROUNDS	2000
+#define RACE_ROUNDS	1000
 
 static const enum lazy_mm_scheme all_schemes[] = {
 	LAZY_MM_REFCOUNT, LAZY_MM_NONE, LAZY_MM_HAZARD, LAZY_MM_SHOOTDOWN,
