@@ -10,6 +10,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/lazy_tlb_counters.h>
 #include <linux/workqueue.h>
 
 #include "lazy_mm.h"
@@ -33,12 +34,7 @@ static enum lazy_mm_scheme saved_scheme;
 
 static unsigned long events(enum lazy_mm_event ev)
 {
-	unsigned long sum = 0;
-	unsigned int cpu;
-
-	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(lazy_mm_stats.event[ev], cpu));
-	return sum;
+	return lazy_tlb_counter_sum(&lazy_mm_stats.event[ev]);
 }
 
 static unsigned long slot_of(unsigned int cpu)

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Lockless software walks of user page tables, and waiting for them. The modes,
+ * the races and the lettered barriers are described in mm/table_sync.c.
+ */
+#ifndef _LINUX_TABLE_SYNC_H
+#define _LINUX_TABLE_SYNC_H
+
+#include <linux/cache.h>
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+
+struct mm_struct;
+
+/* What a caller of __tlb_remove_table_sync_mm() can say about its situation. */
+enum table_sync_flags {
+	/*
+	 * The caller has just flushed the mm's TLB on all CPUs, after it changed
+	 * the tables and in a way that covers the change.
+	 */
+	TABLE_SYNC_FLUSHED	= 1,
+	/* The caller may sleep. */
+	TABLE_SYNC_CAN_SLEEP	= 2,
+};
+
+#ifdef CONFIG_TABLE_SYNC
+
+enum table_sync_mode {
+	TABLE_SYNC_BROADCAST,	/* interrupt every CPU */
+	TABLE_SYNC_RCU,		/* wait for a grace period */
+	TABLE_SYNC_TRACKED,	/* interrupt CPUs that have marked a walk */
+	TABLE_SYNC_RUNNING,	/* interrupt CPUs that run a task of the mm */
+	TABLE_SYNC_NONE,	/* don't wait: shows that tests find it */
+	TABLE_SYNC_NR_MODES,
+};
+
+/* Matches every mm: walks of different mms are nested on that CPU. */
+#define TABLE_WALK_ANY	((struct mm_struct *)1UL)
+
+/**
+ * struct table_walk - which mms a CPU is walking
+ * @task: by a task, on its own behalf; kept up to date in mode tracked only
+ * @marked: by an interrupt or NMI, or a walk of an mm that isn't current's; in
+ *	    every mode
+ *
+ * Each holds NULL, an mm, or TABLE_WALK_ANY.
+ */
+struct table_walk {
+	struct mm_struct *task;
+	struct mm_struct *marked;
+} ____cacheline_aligned_in_smp;
+
+DECLARE_PER_CPU_SHARED_ALIGNED(struct table_walk, table_walk);
+
+#ifdef CONFIG_TABLE_SYNC_DYNAMIC
+DECLARE_STATIC_KEY_FALSE(table_walk_tracked_key);
+
+static __always_inline bool table_walk_tracked(void)
+{
+	return static_branch_unlikely(&table_walk_tracked_key);
+}
+#else
+static __always_inline bool table_walk_tracked(void)
+{
+	return IS_ENABLED(CONFIG_TABLE_SYNC_TRACKED);
+}
+#endif
+
+#ifdef CONFIG_DEBUG_TABLE_SYNC
+void table_walk_oracle_begin(struct mm_struct *mm);
+void table_walk_oracle_end(void);
+#else
+static __always_inline void table_walk_oracle_begin(struct mm_struct *mm) { }
+static __always_inline void table_walk_oracle_end(void) { }
+#endif
+
+/*
+ * Publish a walk, keep what the marker held. A walk that interrupts a walk finds
+ * the outer one's mm there; the marker then goes from that mm to one that covers
+ * both, and back: there is no moment at which the outer walk isn't covered.
+ */
+static __always_inline struct mm_struct *
+table_walk_publish(struct mm_struct **marker, struct mm_struct *mm)
+{
+	struct mm_struct *outer = READ_ONCE(*marker);
+
+	smp_store_mb(*marker, !outer || outer == mm ? mm : TABLE_WALK_ANY);	/* A */
+	return outer;
+}
+
+/**
+ * table_walk_begin() - a task is about to walk its own page tables
+ * @mm: current->mm
+ *
+ * Context: interrupts disabled until after table_walk_end(). Nests. Costs nothing
+ * unless mode tracked is in force.
+ *
+ * Return: what to pass to table_walk_end().
+ */
+static __always_inline struct mm_struct *table_walk_begin(struct mm_struct *mm)
+{
+	struct mm_struct *outer = NULL;
+
+	if (table_walk_tracked())
+		outer = table_walk_publish(&this_cpu_ptr(&table_walk)->task, mm);
+	table_walk_oracle_begin(mm);
+	return outer;
+}
+
+/**
+ * table_walk_end() - the walk is over
+ * @outer: what table_walk_begin() returned
+ *
+ * Context: as table_walk_begin().
+ */
+static __always_inline void table_walk_end(struct mm_struct *outer)
+{
+	table_walk_oracle_end();
+	if (table_walk_tracked())
+		smp_store_release(&this_cpu_ptr(&table_walk)->task, outer);	/* B */
+}
+
+/**
+ * table_walk_mark() - somebody else is about to walk page tables
+ * @mm: the mm to walk, not necessarily current's
+ *
+ * For walks from interrupts and NMIs, which see current->mm while rq->curr already
+ * is another task, and for walks of another task's mm. A table_walk_begin() inside
+ * of it is allowed.
+ *
+ * Context: interrupts disabled until after table_walk_unmark(), or in an NMI. Nests.
+ *
+ * Return: what to pass to table_walk_unmark().
+ */
+static __always_inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
+{
+	struct mm_struct *outer;
+
+	outer = table_walk_publish(&this_cpu_ptr(&table_walk)->marked, mm);
+	table_walk_oracle_begin(mm);
+	return outer;
+}
+
+/**
+ * table_walk_unmark() - that walk is over
+ * @outer: what table_walk_mark() returned
+ *
+ * Context: as table_walk_mark().
+ */
+static __always_inline void table_walk_unmark(struct mm_struct *outer)
+{
+	table_walk_oracle_end();
+	smp_store_release(&this_cpu_ptr(&table_walk)->marked, outer);		/* B */
+}
+
+void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags);
+bool table_sync_targeted(void);
+
+/* The sched/ side: does @cpu run a task of @mm, does it do so in user mode? */
+bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm);
+
+#else /* !CONFIG_TABLE_SYNC */
+
+static inline struct mm_struct *table_walk_begin(struct mm_struct *mm)
+{
+	return NULL;
+}
+
+static inline void table_walk_end(struct mm_struct *outer) { }
+
+static inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
+{
+	return NULL;
+}
+
+static inline void table_walk_unmark(struct mm_struct *outer) { }
+
+/* Whoever frees tables has interrupted, or there is nobody to wait for. */
+static inline void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags) { }
+
+static inline bool table_sync_targeted(void)
+{
+	return false;
+}
+
+#endif /* CONFIG_TABLE_SYNC */
+
+/**
+ * tlb_remove_table_sync_mm() - wait for all lockless walks of an mm's page tables
+ * @mm: the mm whose page tables were changed; NULL warns once and waits for all
+ *
+ * After it no walk that may have seen the tables as they were before the call is
+ * under way. It is no grace period: walks under rcu_read_lock() alone (the per-VMA
+ * pte_offset_map() kind) are not waited for.
+ *
+ * Context: preemptible or not, interrupts enabled, may hold spinlocks that no CPU
+ * waits for with interrupts disabled. A full memory barrier before and after.
+ */
+static inline void tlb_remove_table_sync_mm(struct mm_struct *mm)
+{
+	__tlb_remove_table_sync_mm(mm, 0);
+}
+
+#endif /* _LINUX_TABLE_SYNC_H */

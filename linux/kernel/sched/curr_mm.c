@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which mm does a CPU run? Asked by mm/table_sync.c, answered here because the
+ * run queue is the scheduler's.
+ */
+#include <linux/mmu_context.h>
+#include <linux/rcupdate.h>
+#include <linux/table_sync.h>
+
+#include "sched.h"
+
+/**
+ * sched_cpu_runs_mm() - is the task that runs on a CPU one of an mm?
+ * @cpu: the CPU
+ * @mm: the mm
+ *
+ * An unlocked look: what it says is over at once unless the caller has ordered it
+ * against the switch of tasks, as mm/table_sync.c does.
+ *
+ * Context: any.
+ */
+bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm)
+{
+	struct task_struct *curr;
+	bool runs;
+
+	rcu_read_lock();
+	curr = rcu_dereference(cpu_rq(cpu)->curr);
+	runs = curr && READ_ONCE(curr->mm) == mm;
+	rcu_read_unlock();
+
+	return runs;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Waiting for page-table walks: what mm/table_sync*.c share. */
+#ifndef _MM_TABLE_SYNC_H
+#define _MM_TABLE_SYNC_H
+
+#include <linux/smp.h>
+#include <linux/table_sync.h>
+
+#ifdef CONFIG_TABLE_SYNC_DYNAMIC
+extern enum table_sync_mode table_sync_mode;
+
+static inline enum table_sync_mode table_sync_get_mode(void)
+{
+	return READ_ONCE(table_sync_mode);
+}
+
+void table_sync_set_mode(enum table_sync_mode mode);
+#else
+static inline enum table_sync_mode table_sync_get_mode(void)
+{
+	if (IS_ENABLED(CONFIG_TABLE_SYNC_RUNNING))
+		return TABLE_SYNC_RUNNING;
+	if (IS_ENABLED(CONFIG_TABLE_SYNC_TRACKED))
+		return TABLE_SYNC_TRACKED;
+	if (IS_ENABLED(CONFIG_TABLE_SYNC_RCU))
+		return TABLE_SYNC_RCU;
+	return TABLE_SYNC_BROADCAST;
+}
+#endif
+
+smp_cond_func_t table_sync_cond(enum table_sync_mode mode);
+bool table_sync_flush_waits(void);
+
+enum table_sync_event {
+	TABLE_SYNC_EV_ASKED,
+	TABLE_SYNC_EV_SKIPPED,
+	TABLE_SYNC_EV_TARGETED,
+	TABLE_SYNC_EV_BROADCAST,
+	TABLE_SYNC_EV_GRACE_PERIOD,
+	TABLE_SYNC_EV_IPIS,
+	TABLE_SYNC_EV_IPIS_SPARED,
+	TABLE_SYNC_EV_SPARED_USER,
+	TABLE_SYNC_EV_WALKS_SEEN,
+	TABLE_SYNC_EV_WALKS_SURVIVED,
+	TABLE_SYNC_NR_EVENTS,
+};
+
+#ifdef CONFIG_LAZY_TLB_STATS
+struct table_sync_stats {
+	unsigned long event[TABLE_SYNC_NR_EVENTS];
+};
+DECLARE_PER_CPU(struct table_sync_stats, table_sync_stats);
+
+static inline void table_sync_count_add(enum table_sync_event ev, unsigned long n)
+{
+	this_cpu_add(table_sync_stats.event[ev], n);
+}
+#else
+static inline void table_sync_count_add(enum table_sync_event ev, unsigned long n) { }
+#endif
+
+static inline void table_sync_count(enum table_sync_event ev)
+{
+	table_sync_count_add(ev, 1);
+}
+
+#ifdef CONFIG_DEBUG_TABLE_SYNC
+unsigned long table_sync_oracle_start(struct mm_struct *mm);
+void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp);
+#else
+static inline unsigned long table_sync_oracle_start(struct mm_struct *mm)
+{
+	return 0;
+}
+
+static inline void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp) { }
+#endif
+
+#endif /* _MM_TABLE_SYNC_H */

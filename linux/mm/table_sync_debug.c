@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CONFIG_DEBUG_TABLE_SYNC: an oracle that knows which walks are under way.
+ *
+ *   CPU 0, walks                          CPU 1, waits for walks
+ *   ============                          ======================
+ *   [marked, or rq->curr]                 [page table changed]
+ *   smp_mb()                      (G)     now = ++clock, full barrier  (H)
+ *   stamp = clock                         [wait as the mode does]
+ *   [load page tables]                    for each CPU:
+ *   ...                                     walk of mm with stamp < now?
+ *   depth--                                 then it should have been waited for
+ *
+ * stamp < now means that the load of the clock came before (H). What came before (G),
+ * the mark or the switch of tasks, is visible to all that follows (H), so the wait
+ * had to find this walk.
+ *
+ * A delay inside the walk (table_walk_delay=, microseconds) makes walks last long
+ * enough to be met.
+ */
+#include <linux/atomic.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/kstrtox.h>
+
+#include "table_sync.h"
+
+/* A task's walk, in an interrupt's, in an NMI's, and each may mark as well. */
+#define MAX_DEPTH	8
+
+struct walk {
+	struct mm_struct *mm;
+	unsigned long stamp;	/* 0: not known yet */
+};
+
+struct walks {
+	unsigned int depth;
+	struct walk walk[MAX_DEPTH];
+};
+
+static DEFINE_PER_CPU_SHARED_ALIGNED(struct walks, walks);
+static atomic_long_t sync_clock = ATOMIC_LONG_INIT(1);
+static u32 table_walk_delay;
+
+/**
+ * table_walk_oracle_begin() - a walk begins, called after it was marked
+ * @mm: the mm walked
+ *
+ * Context: interrupts disabled or an NMI.
+ */
+void table_walk_oracle_begin(struct mm_struct *mm)
+{
+	struct walks *own = this_cpu_ptr(&walks);
+	unsigned int depth = own->depth;
+	struct walk *walk = &own->walk[depth];
+	u32 delay = READ_ONCE(table_walk_delay);
+
+	if (WARN_ON_ONCE(depth == MAX_DEPTH))
+		return;
+	WRITE_ONCE(walk->stamp, 0);
+	smp_wmb();		/* pairs with the reads of old_walks() */
+	WRITE_ONCE(walk->mm, mm);
+	smp_store_release(&own->depth, depth + 1);	/* read by old_walks() */
+	smp_mb();						/* G */
+	WRITE_ONCE(walk->stamp, atomic_long_read(&sync_clock));
+	if (delay)
+		udelay(delay);
+}
+EXPORT_SYMBOL_GPL(table_walk_oracle_begin);
+
+/**
+ * table_walk_oracle_end() - the innermost walk is over
+ *
+ * Context: as table_walk_oracle_begin().
+ */
+void table_walk_oracle_end(void)
+{
+	struct walks *own = this_cpu_ptr(&walks);
+
+	smp_store_release(&own->depth, own->depth - 1);	/* read by old_walks() */
+}
+EXPORT_SYMBOL_GPL(table_walk_oracle_end);
+
+/* How many walks of @mm, NULL for any, began before @now and are not over? */
+static unsigned int old_walks(struct mm_struct *mm, unsigned long now)
+{
+	unsigned int cpu, i, depth, n = 0;
+
+	for_each_online_cpu(cpu) {
+		struct walks *w = per_cpu_ptr(&walks, cpu);
+
+		/* What is below it has been written. */
+		depth = smp_load_acquire(&w->depth);
+		for (i = 0; i < depth; i++) {
+			unsigned long stamp = READ_ONCE(w->walk[i].stamp);
+			struct mm_struct *walked;
+
+			smp_rmb();	/* stamp, mm, */
+			walked = READ_ONCE(w->walk[i].mm);
+			smp_rmb();	/* and the stamp again: all of one walk */
+			if (stamp && stamp < now && (!mm || walked == mm) &&
+			    READ_ONCE(w->walk[i].stamp) == stamp &&
+			    READ_ONCE(w->depth) > i)
+				n++;
+		}
+	}
+	return n;
+}
+
+/**
+ * table_sync_oracle_start() - somebody is going to wait for walks
+ * @mm: of this mm, NULL for any
+ *
+ * Context: preemption disabled.
+ * Return: the time, for table_sync_oracle_finish().
+ */
+unsigned long table_sync_oracle_start(struct mm_struct *mm)
+{
+	unsigned long now = atomic_long_inc_return(&sync_clock);	/* H */
+
+	table_sync_count_add(TABLE_SYNC_EV_WALKS_SEEN, old_walks(mm, now));
+	return now;
+}
+
+/**
+ * table_sync_oracle_finish() - is any walk left that should have been waited for?
+ * @mm: as in table_sync_oracle_start()
+ * @now: what that returned
+ *
+ * Context: preemption disabled.
+ */
+void table_sync_oracle_finish(struct mm_struct *mm, unsigned long now)
+{
+	unsigned int survivors = old_walks(mm, now);
+
+	table_sync_count_add(TABLE_SYNC_EV_WALKS_SURVIVED, survivors);
+	WARN_ONCE(survivors && table_sync_get_mode() != TABLE_SYNC_NONE,
+		  "table_sync: %u walks outlived the wait for them\n", survivors);
+}
+
+static int __init table_walk_delay_setup(char *str)
+{
+	u32 delay;
+
+	if (!str || kstrtou32(str, 0, &delay) || delay > 1000) {
+		pr_err("table_sync: table_walk_delay=%s: not 0 to 1000 microseconds, it stays %u\n",
+		       str ?: "", table_walk_delay);
+		return 0;
+	}
+	table_walk_delay = delay;
+	return 0;
+}
+early_param("table_walk_delay", table_walk_delay_setup);
