@@ -35,7 +35,7 @@ static void setup(void)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(variable, sizeof(variable), EFIVARS "/%s", entry->d_name);
-		if (read_text(variable, text, sizeof(text)) <= 0)
+		if (read_text(variable, text, sizeof(text)) < 0)
 			variable[0] = '\0';
 	}
 	closedir(dir);
