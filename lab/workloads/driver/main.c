@@ -228,7 +228,7 @@ static void usage(FILE *out)
 	      "  processes   processes that exited\n"
 	      "  elapsed_ms  time\n"
 	      "\n"
-	      "  -l          list workloads: name, kind (work, disturb, tool), default\n"
+	      "  -l          list workloads: name, kind (work, disturb, tool, sync), default\n"
 	      "              number of operations, description\n"
 	      "  -c CPUS     use these CPUs, as in 0-3,5 (default: all that are online)\n"
 	      "  -n OPS      do OPS operations\n"
@@ -261,7 +261,7 @@ static int by_name(const void *a, const void *b)
 
 static int list(void)
 {
-	static const char *const kinds[] = { "work", "disturb", "tool" };
+	static const char *const kinds[] = { "work", "disturb", "tool", "sync" };
 	size_t nr = __stop_workloads - __start_workloads, i;
 	const struct workload_entry *sorted[nr];
 

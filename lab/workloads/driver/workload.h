@@ -36,6 +36,7 @@ enum workload_kind {
 	WORK,		/* has figures worth comparing */
 	DISTURB,	/* changes the kernel's state while others run */
 	TOOL,		/* has no figures, prints what it likes */
+	SYNC,		/* makes the kernel wait for page-table walks */
 };
 
 /**
@@ -139,6 +140,16 @@ pid_t fork_child(void);
 void wait_child(pid_t pid);
 /* Run @fn(cpu, i) in one child a CPU of opt.cpus and wait for all of them. */
 void on_each_cpu(void (*fn)(int cpu, int i));
+
+/* -- settings of the kernel ----------------------------------------------------- */
+
+/*
+ * Go round what the file @path offers, as in "one [two] three", but @except (may be
+ * NULL). One operation is one change. For .setup, .run and .cleanup of a DISTURB.
+ */
+void choices_setup(const char *path, const char *except);
+int choices_run(void);
+int choices_cleanup(void);
 
 /* -- small files -------------------------------------------------------------- */
 
