@@ -258,8 +258,10 @@ void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 	enum table_sync_mode mode, done;
 	unsigned long stamp;
 	unsigned int cpus = 0;
+	u64 start;
 
 	preempt_disable();
+	start = table_sync_clock();
 	mode = table_sync_get_mode();
 	stamp = table_sync_oracle_start(mm);
 	table_sync_count(TABLE_SYNC_EV_ASKED);
@@ -291,6 +293,7 @@ void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 
 	table_sync_count_add(TABLE_SYNC_EV_IPIS, cpus);
 	table_sync_count_add(TABLE_SYNC_EV_IPIS_SPARED, num_online_cpus() - 1 - cpus);
+	table_sync_count_add(TABLE_SYNC_EV_WAIT_NS, table_sync_clock() - start);
 	trace_table_sync(mm, done, cpus);
 	table_sync_oracle_finish(mm, stamp);
 	preempt_enable();

@@ -5,6 +5,7 @@
 
 #include <linux/smp.h>
 #include <linux/table_sync.h>
+#include <linux/timekeeping.h>
 
 #ifdef CONFIG_TABLE_SYNC_DYNAMIC
 extern enum table_sync_mode table_sync_mode;
@@ -40,6 +41,8 @@ enum table_sync_event {
 	TABLE_SYNC_EV_IPIS,
 	TABLE_SYNC_EV_IPIS_SPARED,
 	TABLE_SYNC_EV_SPARED_USER,
+	TABLE_SYNC_EV_WAIT_NS,
+	TABLE_SYNC_EV_WALKS_NESTED,
 	TABLE_SYNC_EV_WALKS_SEEN,
 	TABLE_SYNC_EV_WALKS_SURVIVED,
 	TABLE_SYNC_NR_EVENTS,
@@ -58,6 +61,12 @@ static inline void table_sync_count_add(enum table_sync_event ev, unsigned long 
 #else
 static inline void table_sync_count_add(enum table_sync_event ev, unsigned long n) { }
 #endif
+
+/* Nanoseconds; for %TABLE_SYNC_EV_WAIT_NS, and of no cost if nobody counts. */
+static inline u64 table_sync_clock(void)
+{
+	return IS_ENABLED(CONFIG_LAZY_TLB_STATS) ? ktime_get_mono_fast_ns() : 0;
+}
 
 static inline void table_sync_count(enum table_sync_event ev)
 {

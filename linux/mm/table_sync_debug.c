@@ -59,6 +59,8 @@ void table_walk_oracle_begin(struct mm_struct *mm)
 
 	if (WARN_ON_ONCE(depth == MAX_DEPTH))
 		return;
+	if (depth)
+		table_sync_count(TABLE_SYNC_EV_WALKS_NESTED);
 	WRITE_ONCE(walk->stamp, 0);
 	smp_wmb();		/* pairs with the reads of old_walks() */
 	WRITE_ONCE(walk->mm, mm);

@@ -19,6 +19,8 @@ static const char * const table_sync_event_names[TABLE_SYNC_NR_EVENTS] = {
 	[TABLE_SYNC_EV_IPIS]		= "ipis",
 	[TABLE_SYNC_EV_IPIS_SPARED]	= "ipis_spared",
 	[TABLE_SYNC_EV_SPARED_USER]	= "spared_user",
+	[TABLE_SYNC_EV_WAIT_NS]		= "wait_ns",
+	[TABLE_SYNC_EV_WALKS_NESTED]	= "walks_nested",
 	[TABLE_SYNC_EV_WALKS_SEEN]	= "walks_seen",
 	[TABLE_SYNC_EV_WALKS_SURVIVED]	= "walks_survived",
 };

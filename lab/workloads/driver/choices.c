@@ -14,23 +14,36 @@
 static const char *file;
 static char offered[256];		/* "refcount none [hazard] shootdown" */
 static char *choice[MAX_CHOICES];
-static int nr_choices, first;
+static const char *first;
+static int nr_choices;
 
-void choices_setup(const char *path, const char *except)
+/* Is @word one of the words of @list? */
+static bool among(const char *word, const char *list)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += len)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+			return true;
+	return false;
+}
+
+void choices_setup(const char *path, const char *only)
 {
 	file = path;
 	if (read_text(file, offered, sizeof(offered)) < 0)
 		skip("%s: %m", file);
 	for (char *p = strtok(offered, " "); p && nr_choices < MAX_CHOICES;
 	     p = strtok(NULL, " ")) {
-		if (except && !strcmp(p, except))
-			continue;
-		if (*p == '[') {
-			first = nr_choices;
+		bool now = *p == '[';
+
+		if (now) {
 			p++;
 			p[strcspn(p, "]")] = '\0';
+			first = p;
 		}
-		choice[nr_choices++] = p;
+		if (!only || among(p, only))
+			choice[nr_choices++] = p;
 	}
 	if (nr_choices < 2)
 		skip("%s offers no choice", file);
@@ -38,9 +51,9 @@ void choices_setup(const char *path, const char *except)
 
 int choices_cleanup(void)
 {
-	if (!write_text(file, choice[first]))
+	if (!write_text(file, first))
 		return 0;
-	warn("%s: can't write '%s' back: %m", file, choice[first]);
+	warn("%s: can't write '%s' back: %m", file, first);
 	return -1;
 }
 
@@ -60,11 +73,9 @@ static void choose(const char *name)
 int choices_run(void)
 {
 	struct pace pace = pace_start(0, 1);
-	int i = first;
 
 	while (pace_more(&pace)) {
-		i = (i + 1) % nr_choices;
-		choose(choice[i]);
+		choose(choice[pace.done % nr_choices]);
 		sleep_ms(opt.interval_ms);
 	}
 	return 0;

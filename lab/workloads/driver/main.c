@@ -31,7 +31,7 @@ extern const struct workload_entry __start_workloads[], __stop_workloads[];
 #define for_each_workload(entry) \
 	for (entry = __start_workloads; entry < __stop_workloads; entry++)
 
-struct options opt = { .interval_ms = 100 };
+struct options opt = { .interval_ms = 100, .user_cpu = -1 };
 
 /* Shared by all processes of a run. */
 struct figures {
@@ -218,7 +218,7 @@ static int run(const struct workload_entry *entry)
 
 static void usage(FILE *out)
 {
-	fputs("usage: workload NAME [-c CPUS] [-n OPS | -t SECONDS] [-i MS] [-H]\n"
+	fputs("usage: workload NAME [-c CPUS] [-n OPS | -t SECONDS] [-i MS] [-u CPU] [-H]\n"
 	      "       workload -l\n"
 	      "\n"
 	      "Runs one workload and prints its figures as lines of key=value:\n"
@@ -228,12 +228,13 @@ static void usage(FILE *out)
 	      "  processes   processes that exited\n"
 	      "  elapsed_ms  time\n"
 	      "\n"
-	      "  -l          list workloads: name, kind (work, disturb, tool, sync), default\n"
-	      "              number of operations, description\n"
+	      "  -l          list workloads: name, kind (work, sync, disturb, patch, tool),\n"
+	      "              default number of operations, description\n"
 	      "  -c CPUS     use these CPUs, as in 0-3,5 (default: all that are online)\n"
 	      "  -n OPS      do OPS operations\n"
 	      "  -t SECONDS  go on for SECONDS instead\n"
 	      "  -i MS       time between two steps of a disturber (default 100)\n"
+	      "  -u CPU      kind sync: a thread stays on CPU in user mode\n"
 	      "  -H          CPUs may go offline meanwhile: use all that are present,\n"
 	      "              any other in place of one that is offline\n"
 	      "\n"
@@ -261,7 +262,7 @@ static int by_name(const void *a, const void *b)
 
 static int list(void)
 {
-	static const char *const kinds[] = { "work", "disturb", "tool", "sync" };
+	static const char *const kinds[] = { "work", "sync", "disturb", "patch", "tool" };
 	size_t nr = __stop_workloads - __start_workloads, i;
 	const struct workload_entry *sorted[nr];
 
@@ -339,6 +340,7 @@ static int choose_cpus(const struct workload *w, const char *text)
 int main(int argc, char **argv)
 {
 	const struct workload_entry *entry = called_as_helper(argc ? argv[0] : "");
+	static struct cpu_list user, online;
 	const char *cpus = NULL, *name;
 	bool ops_given = false;
 	long n;
@@ -348,7 +350,7 @@ int main(int argc, char **argv)
 		return entry->workload->helper(argc, argv);
 
 	opterr = 0;
-	while ((c = getopt(argc, argv, ":hlc:n:t:i:H")) != -1) {
+	while ((c = getopt(argc, argv, ":hlc:n:t:i:u:H")) != -1) {
 		switch (c) {
 		case 'h':
 			usage(stdout);
@@ -377,6 +379,13 @@ int main(int argc, char **argv)
 			} else {
 				opt.interval_ms = n;
 			}
+			break;
+		case 'u':
+			cpu_list_read(&online, "online");
+			if (cpu_list_parse(&user, optarg) || user.nr != 1 ||
+			    !cpu_list_has(&online, user.cpu[0]))
+				return misuse("-u: '%s' is no CPU that is online", optarg);
+			opt.user_cpu = user.cpu[0];
 			break;
 		case ':':
 			return misuse("-%c needs a value", optopt);

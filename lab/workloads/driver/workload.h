@@ -23,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum exit_code {
@@ -34,9 +35,10 @@ enum exit_code {
 
 enum workload_kind {
 	WORK,		/* has figures worth comparing */
+	SYNC,		/* the same, makes the kernel wait for page-table walks */
 	DISTURB,	/* changes the kernel's state while others run */
+	PATCH,		/* the same, and makes it patch code that others execute */
 	TOOL,		/* has no figures, prints what it likes */
-	SYNC,		/* makes the kernel wait for page-table walks */
 };
 
 /**
@@ -90,6 +92,7 @@ struct options {
 	int seconds;
 	int interval_ms;	/* between two steps of a DISTURB */
 	bool hotplug;		/* CPUs may go offline meanwhile */
+	int user_cpu;		/* a thread of SYNC stays there in user mode, or -1 */
 };
 
 extern struct options opt;
@@ -141,13 +144,42 @@ void wait_child(pid_t pid);
 /* Run @fn(cpu, i) in one child a CPU of opt.cpus and wait for all of them. */
 void on_each_cpu(void (*fn)(int cpu, int i));
 
+/* -- walks of page tables ----------------------------------------------------- */
+
+/*
+ * What walkers look at: @pages of memory, @stride apart. The first word of page i is
+ * 0 or walk_signature(i), or there is no page.
+ */
+struct walk_region {
+	char *start;
+	size_t stride;
+	unsigned long pages;
+};
+
+uint64_t walk_signature(unsigned long page);
+/*
+ * Start @nr threads that walk page tables all the time, on the CPUs of opt.cpus from
+ * number @first on, round and round; every other one moves on now and then.
+ */
+void walkers_start(const struct walk_region *region, int first, int nr);
+void walkers_stop(void);
+/*
+ * While @away they walk other pages of the process only: each page that is written
+ * after they have looked at it costs a flush on all their CPUs.
+ */
+void walkers_look_away(bool away);
+
+/* For .setup and .cleanup: a walk that the kernel's oracle saw survive is a failure. */
+void oracle_setup(void);
+int oracle_cleanup(void);
+
 /* -- settings of the kernel ----------------------------------------------------- */
 
 /*
- * Go round what the file @path offers, as in "one [two] three", but @except (may be
- * NULL). One operation is one change. For .setup, .run and .cleanup of a DISTURB.
+ * Go round what the file @path offers, as in "one [two] three", or those of @only,
+ * words with blanks between, unless that is NULL. One operation is one change. For .setup, .run and .cleanup of a DISTURB.
  */
-void choices_setup(const char *path, const char *except);
+void choices_setup(const char *path, const char *only);
 int choices_run(void);
 int choices_cleanup(void);
 
