@@ -5,6 +5,8 @@
  * middle of a task, and the CPU's clock, whose walks are in an interrupt. Both in
  * processes whose threads change between mms all the time, so that current->mm changes
  * under them. One operation is a switch forth and back.
+ *
+ * Not of kind SYNC: that somebody counts page faults is patched into the code.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -123,7 +125,7 @@ static int perfwalk(void)
 
 WORKLOAD(perfwalk) = {
 	.desc	 = "perf walks page tables from interrupts while tasks change mms",
-	.kind	 = SYNC,
+	.kind	 = PATCH,
 	.ops	 = 2000,
 	.setup	 = setup,
 	.run	 = perfwalk,

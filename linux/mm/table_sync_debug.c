@@ -47,10 +47,11 @@ static u32 table_walk_delay;
 /**
  * table_walk_oracle_begin() - a walk begins, called after it was marked
  * @mm: the mm walked
+ * @marked: by table_walk_mark(), so not a task's own; is counted inside of a walk
  *
  * Context: interrupts disabled or an NMI.
  */
-void table_walk_oracle_begin(struct mm_struct *mm)
+void table_walk_oracle_begin(struct mm_struct *mm, bool marked)
 {
 	struct walks *own = this_cpu_ptr(&walks);
 	unsigned int depth = own->depth;
@@ -59,7 +60,7 @@ void table_walk_oracle_begin(struct mm_struct *mm)
 
 	if (WARN_ON_ONCE(depth == MAX_DEPTH))
 		return;
-	if (depth)
+	if (depth && marked)
 		table_sync_count(TABLE_SYNC_EV_WALKS_NESTED);
 	WRITE_ONCE(walk->stamp, 0);
 	smp_wmb();		/* pairs with the reads of old_walks() */

@@ -138,31 +138,36 @@ uint64_t walk_signature(unsigned long page)
 	return (page + 1) * 0x9e3779b97f4a7c15UL | 1;
 }
 
-/* -- did the kernel's oracle see a walk that nobody waited for? -------------- */
+/* -- what the kernel counted ------------------------------------------------- */
 
 #define COUNTERS "/sys/kernel/debug/lazy_tlb/table_sync"
 
-static long survived_before;
-
-static long survived(void)
+long table_sync_counter(const char *name)
 {
 	static char text[1 << 16];
-	char *line;
+	size_t len = strlen(name);
+	char *line = text;
 
 	if (read_text(COUNTERS, text, sizeof(text)))
 		return 0;
-	line = strstr(text, "walks_survived ");
-	return line ? strtol(line + strlen("walks_survived "), NULL, 10) : 0;
+	do {
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			return strtol(line + len, NULL, 10);
+		line = strchr(line, '\n');
+	} while (line++);
+	return 0;
 }
+
+static long survived_before;
 
 void oracle_setup(void)
 {
-	survived_before = survived();
+	survived_before = table_sync_counter("walks_survived");
 }
 
 int oracle_cleanup(void)
 {
-	long n = survived() - survived_before;
+	long n = table_sync_counter("walks_survived") - survived_before;
 
 	if (!n)
 		return 0;

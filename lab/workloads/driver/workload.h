@@ -37,7 +37,7 @@ enum workload_kind {
 	WORK,		/* has figures worth comparing */
 	SYNC,		/* the same, makes the kernel wait for page-table walks */
 	DISTURB,	/* changes the kernel's state while others run */
-	PATCH,		/* the same, and makes it patch code that others execute */
+	PATCH,		/* makes the kernel patch code that others execute */
 	TOOL,		/* has no figures, prints what it likes */
 };
 
@@ -168,6 +168,9 @@ void walkers_stop(void);
  * after they have looked at it costs a flush on all their CPUs.
  */
 void walkers_look_away(bool away);
+
+/* A total of /sys/kernel/debug/lazy_tlb/table_sync; 0 if there is none. */
+long table_sync_counter(const char *name);
 
 /* For .setup and .cleanup: a walk that the kernel's oracle saw survive is a failure. */
 void oracle_setup(void);

@@ -68,10 +68,10 @@ static __always_inline bool table_walk_tracked(void)
 #endif
 
 #ifdef CONFIG_DEBUG_TABLE_SYNC
-void table_walk_oracle_begin(struct mm_struct *mm);
+void table_walk_oracle_begin(struct mm_struct *mm, bool marked);
 void table_walk_oracle_end(void);
 #else
-static __always_inline void table_walk_oracle_begin(struct mm_struct *mm) { }
+static __always_inline void table_walk_oracle_begin(struct mm_struct *mm, bool marked) { }
 static __always_inline void table_walk_oracle_end(void) { }
 #endif
 
@@ -104,7 +104,7 @@ static __always_inline struct mm_struct *table_walk_begin(struct mm_struct *mm)
 
 	if (table_walk_tracked())
 		outer = table_walk_publish(&this_cpu_ptr(&table_walk)->task, mm);
-	table_walk_oracle_begin(mm);
+	table_walk_oracle_begin(mm, false);
 	return outer;
 }
 
@@ -138,7 +138,7 @@ static __always_inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
 	struct mm_struct *outer;
 
 	outer = table_walk_publish(&this_cpu_ptr(&table_walk)->marked, mm);
-	table_walk_oracle_begin(mm);
+	table_walk_oracle_begin(mm, true);
 	return outer;
 }
 
