@@ -257,13 +257,14 @@ void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 {
 	enum table_sync_mode mode, done;
 	unsigned long stamp;
+	bool skip = mm && (flags & TABLE_SYNC_FLUSHED) && table_sync_flush_waits();
 	unsigned int cpus = 0;
 	u64 start;
 
 	preempt_disable();
 	start = table_sync_clock();
 	mode = table_sync_get_mode();
-	stamp = table_sync_oracle_start(mm);
+	stamp = table_sync_oracle_start(mm, skip && mode != TABLE_SYNC_NONE);
 	table_sync_count(TABLE_SYNC_EV_ASKED);
 
 	if (!mm) {
@@ -274,7 +275,7 @@ void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 
 	if (mode == TABLE_SYNC_NONE) {
 		done = mode;
-	} else if (mm && (flags & TABLE_SYNC_FLUSHED) && table_sync_flush_waits()) {
+	} else if (skip) {
 		table_sync_count(TABLE_SYNC_EV_SKIPPED);
 		cpus = sync_interrupt(mm, marked_cond);
 		done = mode;

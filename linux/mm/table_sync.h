@@ -74,10 +74,10 @@ static inline void table_sync_count(enum table_sync_event ev)
 }
 
 #ifdef CONFIG_DEBUG_TABLE_SYNC
-unsigned long table_sync_oracle_start(struct mm_struct *mm);
+unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed);
 void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp);
 #else
-static inline unsigned long table_sync_oracle_start(struct mm_struct *mm)
+static inline unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed)
 {
 	return 0;
 }

@@ -15,6 +15,10 @@
  * the mark or the switch of tasks, is visible to all that follows (H), so the wait
  * had to find this walk.
  *
+ * If the wait is skipped because a flush has waited, the time is that of the flush: a
+ * walk that begins between the two sees the tables as changed. The back end that
+ * flushes tells when it begins.
+ *
  * A delay inside the walk (table_walk_delay=, microseconds) makes walks last long
  * enough to be met.
  */
@@ -43,6 +47,15 @@ struct walks {
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct walks, walks);
 static atomic_long_t sync_clock = ATOMIC_LONG_INIT(1);
 static u32 table_walk_delay;
+
+/* The last flush that began on this CPU. */
+struct flush {
+	struct task_struct *task;
+	struct mm_struct *mm;
+	unsigned long stamp;
+};
+
+static DEFINE_PER_CPU(struct flush, last_flush);
 
 /**
  * table_walk_oracle_begin() - a walk begins, called after it was marked
@@ -113,15 +126,39 @@ static unsigned int old_walks(struct mm_struct *mm, unsigned long now)
 }
 
 /**
+ * table_sync_oracle_flush() - a TLB flush begins that interrupts every CPU of an mm
+ * @mm: the mm, whose page tables have been changed
+ *
+ * Context: preemption disabled.
+ */
+void table_sync_oracle_flush(struct mm_struct *mm)
+{
+	struct flush *flush = this_cpu_ptr(&last_flush);
+
+	flush->task = current;
+	flush->mm = mm;
+	flush->stamp = atomic_long_inc_return(&sync_clock);	/* H */
+}
+
+/**
  * table_sync_oracle_start() - somebody is going to wait for walks
  * @mm: of this mm, NULL for any
+ * @flushed: has a flush by this task waited?
  *
  * Context: preemption disabled.
  * Return: the time, for table_sync_oracle_finish().
  */
-unsigned long table_sync_oracle_start(struct mm_struct *mm)
+unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed)
 {
-	unsigned long now = atomic_long_inc_return(&sync_clock);	/* H */
+	struct flush *flush = this_cpu_ptr(&last_flush);
+	unsigned long now;
+
+	if (!flushed)
+		now = atomic_long_inc_return(&sync_clock);	/* H */
+	else if (flush->task == current && flush->mm == mm)
+		now = flush->stamp;
+	else
+		now = 0;	/* that was on another CPU: nothing is known */
 
 	table_sync_count_add(TABLE_SYNC_EV_WALKS_SEEN, old_walks(mm, now));
 	return now;

@@ -70,9 +70,11 @@ static __always_inline bool table_walk_tracked(void)
 #ifdef CONFIG_DEBUG_TABLE_SYNC
 void table_walk_oracle_begin(struct mm_struct *mm, bool marked);
 void table_walk_oracle_end(void);
+void table_sync_oracle_flush(struct mm_struct *mm);
 #else
 static __always_inline void table_walk_oracle_begin(struct mm_struct *mm, bool marked) { }
 static __always_inline void table_walk_oracle_end(void) { }
+static __always_inline void table_sync_oracle_flush(struct mm_struct *mm) { }
 #endif
 
 /*
@@ -175,6 +177,7 @@ static inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
 }
 
 static inline void table_walk_unmark(struct mm_struct *outer) { }
+static inline void table_sync_oracle_flush(struct mm_struct *mm) { }
 
 /* Whoever frees tables has interrupted, or there is nobody to wait for. */
 static inline void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags) { }
