@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Another mode of table_sync every 100 ms (-i). "tracked" has a workload of its own:
- * the kernel patches gup_fast() on the way there and back.
+ * Another mode of table_sync every 100 ms (-i). modes leaves "tracked" out, allmodes
+ * does not: for it the kernel patches gup_fast() on the way there and back.
  */
 #include "workload.h"
 
@@ -12,13 +12,13 @@ static void setup(void)
 	choices_setup(FILE_OF_MODES, "broadcast rcu running");
 }
 
-static void setup_tracked(void)
+static void setup_all(void)
 {
-	choices_setup(FILE_OF_MODES, "tracked running");
+	choices_setup(FILE_OF_MODES, "broadcast rcu tracked running");
 }
 
 WORKLOAD(modes) = {
-	.desc	 = "goes round the ways to wait for page-table walks",
+	.desc	 = "goes round the ways to wait for page-table walks, but \"tracked\"",
 	.kind	 = DISTURB,
 	.ops	 = 40,
 	.setup	 = setup,
@@ -26,11 +26,11 @@ WORKLOAD(modes) = {
 	.cleanup = choices_cleanup,
 };
 
-WORKLOAD(tracked) = {
-	.desc	 = "starts and stops to track page-table walks",
+WORKLOAD(allmodes) = {
+	.desc	 = "the same with \"tracked\"; not together with modes",
 	.kind	 = PATCH,
 	.ops	 = 40,
-	.setup	 = setup_tracked,
+	.setup	 = setup_all,
 	.run	 = choices_run,
 	.cleanup = choices_cleanup,
 };
