@@ -366,8 +366,12 @@ static void leave_races_with_handoff(struct kunit *test)
 
 		INIT_WORK_ONSTACK(&leave.work, racing_leave_work);
 		queue_work_on(cpu, system_highpri_wq, &leave.work);
+		/*
+		 * Before the worker starts, its pool may want another one, which
+		 * kthreadd makes: perhaps on this CPU.
+		 */
 		while (!atomic_read(&race.go))
-			cpu_relax();
+			cond_resched();
 		atomic_inc(&race.go);
 		/* From "the drop is first" to "the leave is first". */
 		for (spin = i % 512; spin; spin--)
