@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Accesses to shared memory as steps of the explorer (explore.c), which decides what
+ * happens next before each of them. Stores wait in a buffer of their CPU, one for each
+ * location, until the explorer lets them out: later than what follows them in the
+ * program unless a barrier, or a release for what comes before it, says otherwise.
+ */
+#ifndef SHIM_MEM_EXPLORE_H
+#define SHIM_MEM_EXPLORE_H
+
+int smp_processor_id(void);
+
+u64 mem_load(const volatile void *p, int size, enum mem_order order);
+void mem_store(volatile void *p, u64 v, int size, enum mem_order order);
+u64 mem_xchg(volatile void *p, u64 v, int size);
+u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size);
+u64 mem_add(volatile void *p, long n, int size, enum mem_order order);
+u64 mem_or(volatile unsigned long *p, unsigned long bits);
+void mem_fence(void);
+
+#endif /* SHIM_MEM_EXPLORE_H */

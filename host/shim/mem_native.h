@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Accesses to shared memory as this machine does them. A thread is a CPU. */
+#ifndef SHIM_MEM_NATIVE_H
+#define SHIM_MEM_NATIVE_H
+
+extern __thread int shim_this_cpu;
+
+#define smp_processor_id()	(shim_this_cpu)
+
+/* @size is a constant where this is inlined: one of the two branches is left. */
+static __always_inline u64 mem_load(const volatile void *p, int size, enum mem_order order)
+{
+	int c11 = order == MEM_ORDERED ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED;
+
+	return size == 8 ? __atomic_load_n((const volatile u64 *)p, c11) :
+			   __atomic_load_n((const volatile u32 *)p, c11);
+}
+
+static __always_inline void mem_store(volatile void *p, u64 v, int size, enum mem_order order)
+{
+	int c11 = order == MEM_ORDERED ? __ATOMIC_RELEASE : __ATOMIC_RELAXED;
+
+	if (size == 8)
+		__atomic_store_n((volatile u64 *)p, v, c11);
+	else
+		__atomic_store_n((volatile u32 *)p, (u32)v, c11);
+}
+
+static __always_inline u64 mem_xchg(volatile void *p, u64 v, int size)
+{
+	return size == 8 ? __atomic_exchange_n((volatile u64 *)p, v, __ATOMIC_SEQ_CST) :
+			   __atomic_exchange_n((volatile u32 *)p, (u32)v, __ATOMIC_SEQ_CST);
+}
+
+static __always_inline u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size)
+{
+	u32 old4 = (u32)old;
+
+	if (size == 8) {
+		__atomic_compare_exchange_n((volatile u64 *)p, &old, new, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return old;
+	}
+	__atomic_compare_exchange_n((volatile u32 *)p, &old4, (u32)new, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return old4;
+}
+
+/* Returns the new value. */
+static __always_inline u64 mem_add(volatile void *p, long n, int size, enum mem_order order)
+{
+	int c11 = order == MEM_ORDERED ? __ATOMIC_SEQ_CST : __ATOMIC_RELAXED;
+
+	return size == 8 ? __atomic_add_fetch((volatile u64 *)p, (u64)n, c11) :
+			   __atomic_add_fetch((volatile u32 *)p, (u32)n, c11);
+}
+
+static __always_inline u64 mem_or(volatile unsigned long *p, unsigned long bits)
+{
+	return __atomic_fetch_or(p, bits, __ATOMIC_RELAXED);
+}
+
+static __always_inline void mem_fence(void)
+{
+#ifdef __SANITIZE_THREAD__
+	/* It knows no fences, and must not be told of an order that isn't in the code. */
+	__asm__ volatile("" ::: "memory");
+#endif
+#if defined(__x86_64__)
+	/* As the kernel does it; mfence would be slower. */
+	__asm__ volatile("lock; addl $0,-4(%%rsp)" ::: "memory", "cc");
+#elif !defined(__SANITIZE_THREAD__)
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+#endif /* SHIM_MEM_NATIVE_H */
