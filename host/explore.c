@@ -98,7 +98,8 @@ struct name {
 
 struct explorer {
 	const struct scenario *scenario;
-	bool running;
+	bool started;			/* a violation can be told by its steps */
+	bool running;			/* an access is a step */
 	int cpu;
 	enum kind resume_for;
 	jmp_buf main;
@@ -190,7 +191,7 @@ void violation(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(ex->problem, sizeof(ex->problem), fmt, ap);
 	va_end(ap);
-	if (!ex->running)
+	if (!ex->started)
 		die(ex->problem);
 	_longjmp(ex->main, 2);
 }
@@ -484,8 +485,9 @@ void local_irq_disable(void)
 
 void local_irq_enable(void)
 {
-	this_cpu()->irq_off--;
-	/* An interrupt may come before the next access: nothing to stop for. */
+	/* An interrupt may come right here, before anything else happens. */
+	if (!--this_cpu()->irq_off)
+		step("interrupts on", NULL, 1UL << 32);
 }
 
 bool irqs_disabled(void)
@@ -938,7 +940,7 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 		scenario->describe(value, setting, sizeof(setting));
 	clock_gettime(CLOCK_MONOTONIC, &start);
 
-	ex->running = false;
+	ex->running = ex->started = false;
 	shim_possible.bits[0] = shim_online.bits[0] = (1UL << MAX_CPUS) - 1;
 	for (int i = 0; i < MAX_CPUS; i++) {
 		name_memory(&shim_rq[i].curr, 8, "rq[%d].curr", i);
@@ -959,7 +961,7 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 		start_cpu(i);
 	}
 
-	ex->running = true;
+	ex->running = ex->started = true;
 	switch (_setjmp(ex->main)) {
 	case 0:
 		remember();
@@ -971,6 +973,7 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 			push();
 		break;
 	case 2:
+		ex->running = true;
 		print_trace();
 		ex->depth = 0;
 	}

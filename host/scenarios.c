@@ -109,6 +109,27 @@ static void drop_elsewhere(void)
 	last_put(m);
 }
 
+/* The news that A is done travels without order: enter alone has to see to it. */
+static int told;
+
+static void borrow_and_tell(void)
+{
+	context_switch(&kthread[0]);
+	WRITE_ONCE(told, 1);
+	context_switch(&b);
+}
+
+static bool is_told(void *unused)
+{
+	return mem_load(&told, sizeof(told), MEM_RELAXED);
+}
+
+static void drop_when_told(void)
+{
+	shim_wait(is_told, NULL);
+	last_put(m);
+}
+
 /* kthread_use_mm(n) counted n. */
 static void exit_check(void)
 {
@@ -194,6 +215,21 @@ static void from_to(unsigned int value)
 static void change_scheme(void)
 {
 	lazy_mm_set_scheme(to);
+}
+
+/* The IPI for m finds o, which another scheme hands off at the same time. */
+static void two_mms_from_to(unsigned int value)
+{
+	two_mms(value / LAZY_MM_NR_SCHEMES);
+	to = value % LAZY_MM_NR_SCHEMES;
+}
+
+static void drop_both_mms_and_change(void)
+{
+	drop_elsewhere();
+	lazy_mm_set_scheme(to);
+	shim_wait(c_was_here, NULL);
+	last_put(o);
 }
 
 /* -- other ways in and out ---------------------------------------------------------------------------- */
@@ -418,6 +454,8 @@ const struct scenario scenarios[] = {
 	/* Borrowed mms. */
 	{ "leave-and-drop", SCHEMES, .setup = by_scheme, .check = m_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere } },
+	{ "drop-when-told", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	  .cpu = { borrow_and_tell, drop_when_told } },
 	{ "exit-elsewhere", SCHEMES, .setup = by_scheme, .check = exit_check,
 	  .cpu = { borrow_and_leave, exit_elsewhere } },
 	{ "two-borrowers", SCHEMES, .setup = two_people, .check = exit_check,
@@ -426,6 +464,8 @@ const struct scenario scenarios[] = {
 	  .cpu = { borrow_both, drop_both_mms } },
 	{ "change-of-scheme", PAIRS, .setup = from_to, .check = m_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere, change_scheme } },
+	{ "two-mms-change-of-scheme", PAIRS, .setup = two_mms_from_to, .check = both_are_free,
+	  .cpu = { borrow_both, drop_both_mms_and_change } },
 	{ "kthread-uses-mm", SCHEMES, .setup = by_scheme, .check = m_is_free,
 	  .cpu = { use_other_mm, drop_elsewhere } },
 	{ "exec-in-kthread", SCHEMES, .setup = by_scheme, .check = exit_check,

@@ -335,9 +335,14 @@ void perf_walk(void)
 {
 	struct mm_struct *mm = current->mm;
 
+	struct mm_struct *outer;
+
 	/* nmi_uaccess_okay() */
-	if (mm && arch_lazy_mm_loaded((unsigned int)smp_processor_id()) == mm)
-		marked_walk(mm);
+	if (!mm || arch_lazy_mm_loaded((unsigned int)smp_processor_id()) != mm)
+		return;
+	outer = table_walk_mark(mm);
+	gup_fast();
+	table_walk_unmark(outer);
 }
 
 static void set_context(int state)
