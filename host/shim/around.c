@@ -33,8 +33,12 @@ bool context_tracking_enabled_cpu(int cpu)
 
 int kstrtobool(const char *text, bool *value)
 {
-	*value = !strcmp(text, "on");
-	return *value || !strcmp(text, "off") ? 0 : -EINVAL;
+	bool on = !strcmp(text, "on");
+
+	if (!on && strcmp(text, "off"))
+		return -EINVAL;
+	*value = on;
+	return 0;
 }
 
 int kstrtou32(const char *text, unsigned int base, u32 *value)
@@ -49,9 +53,13 @@ int kstrtou32(const char *text, unsigned int base, u32 *value)
 
 struct mm_struct *mm_alloc(void)
 {
-	unsigned int size = lazy_mm_layout(sizeof(struct mm_struct));
-	struct mm_struct *mm = shim_mm_get_memory(size);
+	static unsigned int size;
+	struct mm_struct *mm;
 
+	/* Once, as for the slab cache. */
+	if (!size)
+		size = lazy_mm_layout(sizeof(*mm));
+	mm = shim_mm_get_memory(size);
 	memset(mm, 0, size);
 	mm->mm_users.counter = 1;
 	mm->mm_count.counter = 1;
@@ -305,6 +313,7 @@ static void walk(struct mm_struct *mm)
 {
 	unsigned int table = READ_ONCE(mm->table);
 
+	shim_in_walk();
 	if (READ_ONCE(shim_table[table]))
 		shim_walk_survived(table);
 }

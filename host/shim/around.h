@@ -41,6 +41,13 @@ void finish_cpu(int cpu);
 
 /* -- page tables: around.c ---------------------------------------------------------- */
 
+/* For native.c, in the middle of each walk. */
+#ifdef SHIM_EXPLORE
+#define shim_in_walk()	((void)0)
+#else
+void shim_in_walk(void);
+#endif
+
 #define SHIM_TABLES 16
 /* What a walk finds in a table; not 0 once somebody else owns it. */
 extern unsigned int shim_table[SHIM_TABLES];

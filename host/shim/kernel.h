@@ -40,7 +40,7 @@ typedef uint32_t u32;
 #define ____cacheline_aligned_in_smp __attribute__((aligned(SMP_CACHE_BYTES)))
 #define EXPORT_SYMBOL_GPL(x)
 #define EXPORT_PER_CPU_SYMBOL_GPL(x)
-#define early_param(name, fn)	static const void *const early_##fn __attribute__((unused)) = fn
+#define early_param(name, fn)	int early_##fn(char *str) { return fn(str); }
 #define early_initcall(fn)	int initcall_##fn(void) { return fn(); }
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
@@ -69,7 +69,12 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 #define WARN_ON(cond)		WARN(cond, "%s\n", #cond)
 #define WARN_ON_ONCE(cond)	WARN_ON(cond)
 #define pr_info(...)		((void)0)
+#ifdef SHIM_EXPLORE
 #define pr_err(...)		((void)0)
+#else
+void shim_pr_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define pr_err(...)		shim_pr_err(__VA_ARGS__)
+#endif
 #define pr_warn_once(...)	((void)0)
 
 /* -- memory that CPUs share ------------------------------------------------------- */
@@ -95,8 +100,8 @@ enum mem_order {
 #define smp_mb()		mem_fence()
 #define smp_rmb()		mem_fence()
 #define smp_wmb()		mem_fence()
-#define smp_mb__after_atomic()	mem_fence()
-#define smp_store_mb(x, v)	do { WRITE_ONCE(x, v); smp_mb(); } while (0)
+#define smp_mb__after_atomic()	mem_fence_after_atomic()
+#define smp_store_mb(x, v)	mem_store_fence(&(x), (u64)(v), sizeof(x))
 #define xchg(p, v)		((typeof(*(p)))mem_xchg(p, (u64)(v), sizeof(*(p))))
 #define cmpxchg(p, old, new)						\
 	((typeof(*(p)))mem_cmpxchg(p, (u64)(old), (u64)(new), sizeof(*(p))))
@@ -205,14 +210,14 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 	for ((cpu) = cpumask_next_of(-1, shim_possible.bits[0]); (cpu) < NR_CPUS; \
 	     (cpu) = cpumask_next_of((int)(cpu), shim_possible.bits[0]))
 #define for_each_online_cpu(cpu)	for_each_possible_cpu(cpu)
-#define num_online_cpus()		((unsigned int)__builtin_popcountl(shim_online.bits[0]))
+#define num_online_cpus()		((unsigned int)__builtin_popcountl(mem_peek(shim_online.bits[0])))
 #define cpumask_test_cpu(cpu, mask)	(cpumask_load(mask) >> (cpu) & 1)
 #define cpumask_empty(mask)		(!cpumask_load(mask))
 #define cpumask_clear(mask)		WRITE_ONCE((mask)->bits[0], 0)
 #define cpumask_set_cpu(cpu, mask)	((void)mem_or(&(mask)->bits[0], 1UL << (cpu)))
 /* On a mask that nobody else looks at. */
 #define __cpumask_set_cpu(cpu, mask)	((void)((mask)->bits[0] |= 1UL << (cpu)))
-#define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & (b)->bits[0])
+#define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & mem_peek((b)->bits[0]))
 #define cpumask_weight(mask)		((unsigned int)__builtin_popcountl((mask)->bits[0]))
 
 /* -- lock-free lists -------------------------------------------------------------------- */

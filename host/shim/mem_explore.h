@@ -17,5 +17,13 @@ u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size);
 u64 mem_add(volatile void *p, long n, int size, enum mem_order order);
 u64 mem_or(volatile unsigned long *p, unsigned long bits);
 void mem_fence(void);
+#define mem_fence_after_atomic()	mem_fence()
+#define mem_store_fence(p, v, size) do {					\
+	mem_store(p, v, size, MEM_RELAXED);				\
+	mem_fence();							\
+} while (0)
+
+/* A look that is not worth a step. */
+#define mem_peek(x)	(x)
 
 #endif /* SHIM_MEM_EXPLORE_H */

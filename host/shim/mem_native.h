@@ -7,11 +7,26 @@ extern __thread int shim_this_cpu;
 
 #define smp_processor_id()	(shim_this_cpu)
 
+/* So that CPUs meet each other: now and then one waits before an access. */
+#ifdef SHIM_DELAYS
+extern __thread int shim_until_delay;
+void shim_delay(void);
+
+static __always_inline void mem_delay(void)
+{
+	if (__builtin_expect(!--shim_until_delay, 0))
+		shim_delay();
+}
+#else
+#define mem_delay()	((void)0)
+#endif
+
 /* @size is a constant where this is inlined: one of the two branches is left. */
 static __always_inline u64 mem_load(const volatile void *p, int size, enum mem_order order)
 {
 	int c11 = order == MEM_ORDERED ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED;
 
+	mem_delay();
 	return size == 8 ? __atomic_load_n((const volatile u64 *)p, c11) :
 			   __atomic_load_n((const volatile u32 *)p, c11);
 }
@@ -20,6 +35,7 @@ static __always_inline void mem_store(volatile void *p, u64 v, int size, enum me
 {
 	int c11 = order == MEM_ORDERED ? __ATOMIC_RELEASE : __ATOMIC_RELAXED;
 
+	mem_delay();
 	if (size == 8)
 		__atomic_store_n((volatile u64 *)p, v, c11);
 	else
@@ -28,6 +44,7 @@ static __always_inline void mem_store(volatile void *p, u64 v, int size, enum me
 
 static __always_inline u64 mem_xchg(volatile void *p, u64 v, int size)
 {
+	mem_delay();
 	return size == 8 ? __atomic_exchange_n((volatile u64 *)p, v, __ATOMIC_SEQ_CST) :
 			   __atomic_exchange_n((volatile u32 *)p, (u32)v, __ATOMIC_SEQ_CST);
 }
@@ -36,6 +53,7 @@ static __always_inline u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int s
 {
 	u32 old4 = (u32)old;
 
+	mem_delay();
 	if (size == 8) {
 		__atomic_compare_exchange_n((volatile u64 *)p, &old, new, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -51,12 +69,14 @@ static __always_inline u64 mem_add(volatile void *p, long n, int size, enum mem_
 {
 	int c11 = order == MEM_ORDERED ? __ATOMIC_SEQ_CST : __ATOMIC_RELAXED;
 
+	mem_delay();
 	return size == 8 ? __atomic_add_fetch((volatile u64 *)p, (u64)n, c11) :
 			   __atomic_add_fetch((volatile u32 *)p, (u32)n, c11);
 }
 
 static __always_inline u64 mem_or(volatile unsigned long *p, unsigned long bits)
 {
+	mem_delay();
 	return __atomic_fetch_or(p, bits, __ATOMIC_RELAXED);
 }
 
@@ -73,5 +93,29 @@ static __always_inline void mem_fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+/* Cheaper where the machine has it cheaper, as in the kernel. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+static __always_inline void mem_fence_after_atomic(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static __always_inline void mem_store_fence(volatile void *p, u64 v, int size)
+{
+	mem_xchg(p, v, size);
+}
+#else
+#define mem_fence_after_atomic()	mem_fence()
+
+static __always_inline void mem_store_fence(volatile void *p, u64 v, int size)
+{
+	mem_store(p, v, size, MEM_RELAXED);
+	mem_fence();
+}
+#endif
+
+/* A look that nothing depends on. */
+#define mem_peek(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 #endif /* SHIM_MEM_NATIVE_H */

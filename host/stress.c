@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads as CPUs do everything at once that the kernel does around borrowed mms and
+ * walks of page tables, at random. When the time is over everybody comes to an end, and
+ * then each mm must have been freed once, and what was counted must add up.
+ */
+#include <getopt.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "native.h"
+#include "mm/table_sync.h"
+
+#define PEOPLE		12
+#define REGISTERED	3
+
+/* -- who is there -------------------------------------------------------------- */
+
+enum state {
+	KERNEL,		/* a kernel thread, or what is left of a user task */
+	USER,		/* has an mm */
+	USING,		/* a kernel thread in kthread_use_mm() */
+};
+
+/* Only who has claimed it touches the rest, once it runs nowhere. */
+struct person {
+	struct task_struct task;
+	enum state state;
+	int claimed;
+} __attribute__((aligned(2 * SMP_CACHE_BYTES)));
+
+static struct person people[PEOPLE], idle[NR_CPUS];
+static int nr_cpus = 4;
+static bool stop;
+
+static struct person *me(void)
+{
+	return container_of(current, struct person, task);
+}
+
+static bool claim(struct person *person)
+{
+	return !__atomic_exchange_n(&person->claimed, 1, __ATOMIC_ACQUIRE);
+}
+
+static void unclaim(struct person *person)
+{
+	__atomic_store_n(&person->claimed, 0, __ATOMIC_RELEASE);
+}
+
+static bool runs(struct person *person)
+{
+	return mem_load(&person->task.pid, sizeof(int), MEM_ORDERED);
+}
+
+static __thread u64 random_state;
+static u64 seed;
+
+static unsigned int below(unsigned int n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned int)(random_state >> 32) % n;
+}
+
+static bool one_in(unsigned int n)
+{
+	return !below(n);
+}
+
+/* -- locks of the test's own --------------------------------------------------- */
+
+/* Short, and with interrupts off: nothing happens to who holds it. */
+static void lock(int *lock)
+{
+	local_irq_disable();
+	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+/* No full barrier. */
+static void unlock(int *lock)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+	local_irq_enable();
+}
+
+/* -- mms that everybody can find ----------------------------------------------- */
+
+static struct mm_struct *registered[REGISTERED];
+static int registered_lock;
+
+static struct mm_struct *exchange_registered(int i, struct mm_struct *mm)
+{
+	struct mm_struct *old;
+
+	lock(&registered_lock);
+	old = registered[i];
+	registered[i] = mm;
+	unlock(&registered_lock);
+	return old;
+}
+
+/* As mmget() of a process found by its number. */
+static struct mm_struct *find_mm(void)
+{
+	struct mm_struct *mm;
+
+	lock(&registered_lock);
+	mm = registered[below(REGISTERED)];
+	if (mm)
+		atomic_inc(&mm->mm_users);
+	unlock(&registered_lock);
+	return mm;
+}
+
+/* The last flush may not reach a CPU (KVM's doesn't always): then it all comes later. */
+static void put_mm(struct mm_struct *mm)
+{
+	if (one_in(2))
+		mmput(mm);
+	else if (atomic_dec_and_test(&mm->mm_users))
+		mmdrop(mm);
+}
+
+static void register_mm(void)
+{
+	struct mm_struct *mm = current->mm;
+
+	atomic_inc(&mm->mm_users);
+	mm = exchange_registered((int)below(REGISTERED), mm);
+	if (mm)
+		put_mm(mm);
+}
+
+/* -- tables -------------------------------------------------------------------- */
+
+/*
+ * Tables that belong to nobody, the one that has been here longest goes first. Table 0,
+ * which each mm begins with, is never taken out.
+ */
+static unsigned int pool[SHIM_TABLES];
+static unsigned int pool_in, pool_out;
+static int pool_lock;
+
+static void put_table(unsigned int table)
+{
+	if (table)
+		pool[pool_in++ % SHIM_TABLES] = table;
+}
+
+static void free_tables_of(struct mm_struct *mm)
+{
+	lock(&pool_lock);
+	put_table(mm->table);
+	unlock(&pool_lock);
+}
+
+static void take_table_out(struct mm_struct *mm)
+{
+	unsigned int old, new, flags = 0;
+
+	lock(&pool_lock);
+	if (pool_in == pool_out) {
+		unlock(&pool_lock);
+		return;
+	}
+	new = pool[pool_out++ % SHIM_TABLES];
+	old = READ_ONCE(mm->table);
+	WRITE_ONCE(shim_table[new], 0);
+	smp_store_release(&mm->table, new);
+	unlock(&pool_lock);
+
+	if (one_in(2)) {
+		flush_tlb_mm(mm, true);
+		flags |= TABLE_SYNC_FLUSHED;
+	}
+	if (one_in(2))
+		flags |= TABLE_SYNC_CAN_SLEEP;
+	__tlb_remove_table_sync_mm(mm, flags);
+	if (!old)
+		return;
+
+	reuse_table(old);
+	lock(&pool_lock);
+	put_table(old);
+	unlock(&pool_lock);
+}
+
+/* Interrupts are on: let some come. */
+static void during_open(void)
+{
+	for (unsigned int i = one_in(32) ? below(20) : 0; i; i--)
+		shim_relax(i);
+}
+
+/* A walk lasts; another one may come in between. */
+static void during_walk(void)
+{
+	static __thread bool nested;
+
+	if (nested)
+		return;
+	nested = true;
+	if (one_in(8))
+		shim_nmi(perf_walk);
+	if (one_in(16))
+		sched_yield();
+	for (unsigned int i = one_in(4) ? below(1000) : 0; i; i--)
+		__asm__ volatile("");
+	nested = false;
+}
+
+/* -- what happens -------------------------------------------------------------- */
+
+static void switch_to(struct person *next)
+{
+	struct person *prev = me();
+
+	/* Whoever claims it waits until it isn't here any more. */
+	if (prev >= people && prev < people + PEOPLE)
+		unclaim(prev);
+	context_switch(&next->task);
+}
+
+static void switch_somewhere(void)
+{
+	struct person *next = &people[below(PEOPLE)];
+
+	if (one_in(3) || !claim(next))
+		next = &idle[shim_this_cpu];
+	if (next != me())
+		switch_to(next);
+}
+
+static void get_mm(void)
+{
+	exec_mmap(mm_alloc());
+	me()->state = USER;
+}
+
+static void give_mm_up(void)
+{
+	struct mm_struct *mm = current->mm;
+
+	if (me()->state == USING) {
+		kthread_unuse_mm(mm);
+		put_mm(mm);
+	} else if (me()->state == USER) {
+		atomic_inc(&mm->mm_users);
+		exit_mm();
+		put_mm(mm);
+	}
+	me()->state = KERNEL;
+}
+
+static void use_mm(void)
+{
+	struct mm_struct *mm = find_mm();
+
+	if (!mm)
+		return;
+	kthread_use_mm(mm);
+	me()->state = USING;
+}
+
+/* Another task gets the same mm. */
+static void clone_task(void)
+{
+	struct person *child = &people[below(PEOPLE)];
+
+	if (!claim(child))
+		return;
+	if (!runs(child) && child->state == KERNEL) {
+		atomic_inc(&current->mm->mm_users);
+		child->task.active_mm = current->mm;
+		WRITE_ONCE(child->task.mm, current->mm);
+		child->state = USER;
+	}
+	unclaim(child);
+}
+
+static void user_mode(void)
+{
+	user_enter();
+	for (unsigned int i = below(20); i; i--)
+		shim_relax(i);
+	user_exit();
+}
+
+static void work_on_foreign_mm(void)
+{
+	struct mm_struct *mm = find_mm();
+
+	if (!mm)
+		return;
+	if (one_in(2))
+		take_table_out(mm);
+	else
+		marked_walk(mm);
+	put_mm(mm);
+}
+
+static void flush(void)
+{
+	flush_tlb_mm(current->mm, one_in(2));
+}
+
+static void take_own_table_out(void)
+{
+	take_table_out(current->mm);
+}
+
+static void run_work(void)
+{
+	shim_run_work();
+}
+
+static void change_scheme(void)
+{
+	static const enum lazy_mm_scheme schemes[] = {
+		LAZY_MM_HAZARD, LAZY_MM_HAZARD, LAZY_MM_HAZARD, LAZY_MM_SHOOTDOWN,
+		LAZY_MM_SHOOTDOWN, LAZY_MM_REFCOUNT, LAZY_MM_REFCOUNT, LAZY_MM_NONE,
+	};
+
+	lazy_mm_set_scheme(schemes[below(sizeof(schemes) / sizeof(schemes[0]))]);
+}
+
+static void change_mode(void)
+{
+	table_sync_set_mode(below(TABLE_SYNC_NONE));
+}
+
+/* While this CPU can be told so. */
+static void touch(void)
+{
+	struct mm_struct *mm;
+
+	local_irq_disable();
+	mm = current->active_mm;
+	WARN(mm->freed, "active_mm %p has been freed", (void *)mm);
+	local_irq_enable();
+}
+
+/* -- CPUs that come and go ----------------------------------------------------- */
+
+static int hotplug_busy, go_down[NR_CPUS], go_up[NR_CPUS];
+
+static bool is_set(void *flag)
+{
+	return __atomic_load_n((int *)flag, __ATOMIC_ACQUIRE);
+}
+
+static bool is_online(void *cpu)
+{
+	return mem_load(&shim_online.bits[0], sizeof(long), MEM_ORDERED) >> *(int *)cpu & 1;
+}
+
+static void hotplug_a_cpu(void)
+{
+	int cpu = (int)below((unsigned int)nr_cpus);
+
+	/* Who waits for its turn would not hear that it has to go down. */
+	if (cpu == shim_this_cpu || __atomic_exchange_n(&hotplug_busy, 1, __ATOMIC_SEQ_CST))
+		return;
+	/* Nobody leaves while it is busy. */
+	if (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&go_down[cpu], 1, __ATOMIC_RELEASE);
+		finish_cpu(cpu);
+		WARN(READ_ONCE(per_cpu(lazy_mm_slot.val, cpu)), "CPU %d is dead and borrows", cpu);
+		for (unsigned int i = below(1000); i; i--)
+			shim_relax(i);
+		__atomic_store_n(&go_up[cpu], 1, __ATOMIC_RELEASE);
+		shim_wait(is_online, &cpu);
+	}
+	__atomic_store_n(&hotplug_busy, 0, __ATOMIC_SEQ_CST);
+}
+
+static void go_down_and_up(void)
+{
+	int cpu = shim_this_cpu;
+
+	__atomic_store_n(&go_down[cpu], 0, __ATOMIC_RELAXED);
+	if (me() != &idle[cpu])
+		switch_to(&idle[cpu]);
+	idle_task_exit();
+	shim_wait(is_set, &go_up[cpu]);
+	__atomic_store_n(&go_up[cpu], 0, __ATOMIC_RELAXED);
+	shim_bring_cpu_up();
+}
+
+/* -- the life of a CPU --------------------------------------------------------- */
+
+struct deed {
+	void (*fn)(void);
+	unsigned int weight;
+	unsigned int states;
+};
+
+#define ANY	(1 << KERNEL | 1 << USER | 1 << USING)
+#define WITH_MM	(1 << USER | 1 << USING)
+
+static const struct deed deeds[] = {
+	{ switch_somewhere, 300, ANY },
+	{ shim_poll, 50, ANY },
+	{ touch, 50, ANY },
+	{ gup_fast, 100, WITH_MM },
+	{ perf_walk, 50, WITH_MM },
+	{ user_mode, 50, 1 << USER },
+	{ give_mm_up, 80, WITH_MM },
+	{ get_mm, 80, 1 << USER | 1 << KERNEL },
+	{ clone_task, 80, 1 << USER },
+	{ register_mm, 10, 1 << USER },
+	{ use_mm, 50, 1 << KERNEL },
+	{ work_on_foreign_mm, 20, ANY },
+	{ take_own_table_out, 40, WITH_MM },
+	{ flush, 10, WITH_MM },
+	{ efi_call, 30, ANY },
+	{ run_work, 300, 1 << KERNEL },
+	{ change_scheme, 3, ANY },
+	{ change_mode, 1, ANY },
+	{ hotplug_a_cpu, 1, ANY },
+};
+
+#define NR_DEEDS (sizeof(deeds) / sizeof(deeds[0]))
+
+static void do_something(void)
+{
+	static unsigned int all;
+	unsigned int sum = 0, at;
+
+	if (!__atomic_load_n(&all, __ATOMIC_RELAXED)) {
+		for (size_t i = 0; i < NR_DEEDS; i++)
+			sum += deeds[i].weight;
+		__atomic_store_n(&all, sum, __ATOMIC_RELAXED);
+	}
+	at = below(__atomic_load_n(&all, __ATOMIC_RELAXED));
+	for (const struct deed *deed = deeds;; deed++) {
+		if (at >= deed->weight) {
+			at -= deed->weight;
+			continue;
+		}
+		/* The idle task has no mm, never. */
+		if (!(deed->states >> me()->state & 1) ||
+		    (me() == &idle[shim_this_cpu] && (deed->fn == get_mm || deed->fn == use_mm)))
+			return;
+		deed->fn();
+		return;
+	}
+}
+
+static bool all_arrived(void *count)
+{
+	return __atomic_load_n((int *)count, __ATOMIC_ACQUIRE) == nr_cpus;
+}
+
+static void arrive(int *count)
+{
+	__atomic_add_fetch(count, 1, __ATOMIC_ACQ_REL);
+	shim_wait(all_arrived, count);
+}
+
+static void end_all_tasks(void)
+{
+	struct mm_struct *mm;
+
+	for (int i = 0; i < PEOPLE; i++) {
+		WARN(!claim(&people[i]), "task %d is still claimed", i);
+		switch_to(&people[i]);
+		give_mm_up();
+		switch_to(&idle[shim_this_cpu]);
+	}
+	for (int i = 0; i < REGISTERED; i++) {
+		mm = exchange_registered(i, NULL);
+		if (mm)
+			put_mm(mm);
+	}
+}
+
+static unsigned long deeds_done;
+
+/* A thread that doesn't know yet which CPU it is must not get one. */
+static void let_nmis(int how)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	pthread_sigmask(how, &signals, NULL);
+}
+
+static void *live(void *cpu)
+{
+	static int at_end[4];
+	unsigned long n = 0;
+	struct mm_struct *lazy;
+
+	shim_this_cpu = (int)(intptr_t)cpu;
+	random_state = seed * 0x9e3779b97f4a7c15UL + (u64)shim_this_cpu * 0x632be59bd9b4e019UL + 1;
+	set_current(&idle[shim_this_cpu].task);
+	shim_until_delay = 1;
+	let_nmis(SIG_UNBLOCK);
+
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&hotplug_busy, __ATOMIC_SEQ_CST)) {
+		if (is_set(&go_down[shim_this_cpu]))
+			go_down_and_up();
+		do_something();
+		shim_poll();
+		n++;
+	}
+
+	__atomic_add_fetch(&deeds_done, n, __ATOMIC_RELAXED);
+	if (me() != &idle[shim_this_cpu])
+		switch_to(&idle[shim_this_cpu]);
+	arrive(&at_end[0]);
+	if (!shim_this_cpu)
+		end_all_tasks();
+	arrive(&at_end[1]);
+	local_irq_disable();
+	lazy = lazy_mm_evict();
+	local_irq_enable();
+	lazy_mm_put(lazy);
+	arrive(&at_end[2]);
+	if (!shim_this_cpu) {
+		while (shim_run_work())
+			;
+	}
+	arrive(&at_end[3]);
+	return NULL;
+}
+
+/* An NMI at any time, where the program lets signals in. */
+static void signal_handler(int unused)
+{
+	shim_nmi(perf_walk);
+}
+
+/* -- the end ------------------------------------------------------------------- */
+
+static unsigned long lazy(enum lazy_mm_event ev)
+{
+	unsigned long sum = 0;
+
+	for (int i = 0; i < nr_cpus; i++)
+		sum += per_cpu(lazy_mm_stats.event[ev], i);
+	return sum;
+}
+
+static unsigned long walks(enum table_sync_event ev)
+{
+	unsigned long sum = 0;
+
+	for (int i = 0; i < nr_cpus; i++)
+		sum += per_cpu(table_sync_stats.event[ev], i);
+	return sum;
+}
+
+static bool check(bool holds, const char *what, unsigned long a, unsigned long b)
+{
+	if (!holds)
+		fprintf(stderr, "stress: %s: %lu, %lu\n", what, a, b);
+	return holds;
+}
+
+#define CHECK_EQUAL(a, b) check((a) == (b), #a " is not " #b, a, b)
+
+static bool all_is_well(void)
+{
+	bool well = shim_mms_are_gone();
+
+	for (int i = 0; i < nr_cpus; i++)
+		well &= check(!per_cpu(lazy_mm_slot.val, i), "a slot is not empty",
+			      (unsigned long)i, per_cpu(lazy_mm_slot.val, i));
+	/* Each CPU began as a kernel thread, which is not an enter. */
+	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_LEAVE),
+			    lazy(LAZY_MM_EV_ENTER) + (unsigned long)nr_cpus);
+	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_FINAL_FREE), shim_mms_freed);
+	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED));
+	/* Each increment of mm_count has its decrement. */
+	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_COUNTED) % 2, 0UL);
+	well &= CHECK_EQUAL(walks(TABLE_SYNC_EV_ASKED),
+			    walks(TABLE_SYNC_EV_SKIPPED) + walks(TABLE_SYNC_EV_TARGETED) +
+			    walks(TABLE_SYNC_EV_BROADCAST) + walks(TABLE_SYNC_EV_GRACE_PERIOD));
+	return well;
+}
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: stress [-n CPUS] [-t SECONDS] [-s SEED]\n"
+		"Runs the core in threads as CPUs that do everything at random at once: 2 to %d of\n"
+		"them (4) for some seconds (5). Prints what happened how often; anything wrong is\n"
+		"said on stderr, and the exit status is not 0. A seed gives each CPU the same\n"
+		"choices again, but not the same timing.\n", NR_CPUS);
+}
+
+static int wrong_use(const char *what, const char *value)
+{
+	fprintf(stderr, "stress: %s '%s'\n", what, value);
+	usage(stderr);
+	return 2;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread[NR_CPUS];
+	double seconds = 5, start;
+	char *end;
+	int opt;
+
+	seed = (u64)time(NULL) ^ (u64)getpid() << 32;
+	while ((opt = getopt(argc, argv, "hn:t:s:")) != -1) {
+		switch (opt) {
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'n':
+			nr_cpus = (int)strtol(optarg, &end, 10);
+			if (*end || nr_cpus < 2 || nr_cpus > NR_CPUS)
+				return wrong_use("not a number of CPUs:", optarg);
+			break;
+		case 't':
+			seconds = strtod(optarg, &end);
+			if (*end || !(seconds > 0 && seconds < 1e6))
+				return wrong_use("not a number of seconds:", optarg);
+			break;
+		case 's':
+			seed = strtoull(optarg, &end, 0);
+			if (*end || !*optarg)
+				return wrong_use("not a seed:", optarg);
+			break;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc)
+		return wrong_use("not an option:", argv[optind]);
+
+	printf("seed %#lx, %d CPUs, %g seconds\n", seed, nr_cpus, seconds);
+	fflush(stdout);
+	shim_possible.bits[0] = shim_online.bits[0] = (1UL << nr_cpus) - 1;
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	shim_walk_hook = during_walk;
+	shim_open_hook = during_open;
+	shim_free_hook = free_tables_of;
+	for (unsigned int i = 1; i < SHIM_TABLES; i++)
+		put_table(i);
+	for (int i = 0; i < PEOPLE; i++)
+		people[i].task.comm = "task";
+	for (int i = 0; i < nr_cpus; i++) {
+		idle[i].task.comm = "idle";
+		start_task(i, &idle[i].task);
+	}
+	/* The first one says how large they are. */
+	mmdrop(mm_alloc());
+	signal(SIGUSR1, signal_handler);
+	let_nmis(SIG_BLOCK);
+
+	start = now();
+	for (int i = 0; i < nr_cpus; i++)
+		if (pthread_create(&thread[i], NULL, live, (void *)(intptr_t)i)) {
+			fprintf(stderr, "stress: can't start thread %d\n", i);
+			return 2;
+		}
+	random_state = seed | 1;
+	while (now() - start < seconds) {
+		usleep(50 + below(200));
+		pthread_kill(thread[below((unsigned int)nr_cpus)], SIGUSR1);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < nr_cpus; i++)
+		pthread_join(thread[i], NULL);
+
+	printf("%lu deeds, %lu mms; enter %lu, handoff %lu, shootdown %lu, with the last flush %lu;\n"
+	       "syncs: targeted %lu, broadcast %lu, grace period %lu, skipped %lu, spared %lu\n",
+	       deeds_done, shim_mms_freed, lazy(LAZY_MM_EV_ENTER), lazy(LAZY_MM_EV_HANDOFF),
+	       lazy(LAZY_MM_EV_SHOOTDOWN_SENT), lazy(LAZY_MM_EV_PIGGYBACK),
+	       walks(TABLE_SYNC_EV_TARGETED), walks(TABLE_SYNC_EV_BROADCAST),
+	       walks(TABLE_SYNC_EV_GRACE_PERIOD), walks(TABLE_SYNC_EV_SKIPPED),
+	       walks(TABLE_SYNC_EV_SPARED_USER));
+	if (!all_is_well())
+		return 1;
+	printf("nothing wrong\n");
+	return 0;
+}
