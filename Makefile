@@ -3,6 +3,7 @@
 
 BASE ?= 6.12
 FLAVOUR ?= fast
+HOURS ?= 1
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -14,6 +15,14 @@ run: deps
 #: make test     everything that must hold; last line 'N passed, N failed'
 test: deps
 	@lab/test
+
+#: make soak     guests with a random mixture of it all for HOURS=1; SEED= the same again
+soak: deps
+	@lab/soak $(HOURS) $(SEED)
+
+#: make coverage which lines and branches of ours the guests execute, and why not all
+coverage: deps
+	@lab/coverage -b $(BASE)
 
 #: make kernel   build BASE=6.12 FLAVOUR=fast|debug|rt|vanilla in the cache folder
 kernel: deps
@@ -35,4 +44,4 @@ deps:
 clean:
 	@lab/clean
 
-.PHONY: help run test kernel shell apply deps clean
+.PHONY: help run test coverage soak kernel shell apply deps clean

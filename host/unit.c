@@ -1118,8 +1118,6 @@ static void cpu_runs_mm(void)
 	/* To borrow is not to run. */
 	borrow(2, m);
 	EXPECT(sched_cpu_runs_mm(2, m), false);
-	shim_rq[3].curr = NULL;
-	EXPECT(sched_cpu_runs_mm(3, n), false);
 }
 
 /* -- markers ------------------------------------------------------------------- */

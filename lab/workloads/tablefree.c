@@ -22,9 +22,7 @@ static struct walk_region region = { .stride = TABLE, .pages = TABLES };
 static void setup(void)
 {
 	/* Allocations that can't sleep, of any order, of tasks that ask for it. */
-	static const struct {
-		const char *path, *value;
-	} settings[] = {
+	static const struct fault_setting settings[] = {
 		{ FAIL "task-filter", "Y" },
 		{ FAIL "ignore-gfp-wait", "Y" },
 		{ FAIL "min-order", "0" },
@@ -33,12 +31,15 @@ static void setup(void)
 		{ FAIL "probability", "100" },
 	};
 
-	if (access(FAIL, X_OK))
-		skip("no fault injection: " FAIL ": %m");
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (write_text(settings[i].path, settings[i].value))
-			die("%s: can't write '%s': %m", settings[i].path, settings[i].value);
+	faults_setup(settings, sizeof(settings) / sizeof(settings[0]));
 	oracle_setup();
+}
+
+static int cleanup(void)
+{
+	int err = faults_cleanup();
+
+	return oracle_cleanup() || err ? -1 : 0;
 }
 
 static void allocations_fail(bool fail)
@@ -90,5 +91,5 @@ WORKLOAD(tablefree) = {
 	.ops	 = 50,
 	.setup	 = setup,
 	.run	 = tablefree,
-	.cleanup = oracle_cleanup,
+	.cleanup = cleanup,
 };

@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/lazy_tlb_choice.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
@@ -42,8 +43,8 @@ int lazy_tlb_choose(const struct lazy_tlb_choice *choice, const char *name)
 
 	if (i < 0 || !choice->offered(i)) {
 		list_names(choice, names, sizeof(names));
-		pr_warn_ratelimited("'%.32s' is no %s of this kernel, unchanged; accepted: %s\n",
-				    name, choice->what, names);
+		pr_warn_ratelimited("'%.*s' is no %s of this kernel, unchanged; accepted: %s\n",
+				    (int)min(strcspn(name, "\n"), 32UL), name, choice->what, names);
 		return -EINVAL;
 	}
 	if (choice->set)

@@ -67,7 +67,7 @@ static DEFINE_PER_CPU(struct flush, last_flush);
 void table_walk_oracle_begin(struct mm_struct *mm, bool marked)
 {
 	struct walks *own = this_cpu_ptr(&walks);
-	unsigned int depth = own->depth;
+	unsigned int depth = READ_ONCE(own->depth);	/* an NMI changes it and back */
 	struct walk *walk = &own->walk[depth];
 	u32 delay = READ_ONCE(table_walk_delay);
 
@@ -95,7 +95,7 @@ void table_walk_oracle_end(void)
 {
 	struct walks *own = this_cpu_ptr(&walks);
 
-	smp_store_release(&own->depth, own->depth - 1);	/* read by old_walks() */
+	smp_store_release(&own->depth, READ_ONCE(own->depth) - 1);	/* read by old_walks() */
 }
 EXPORT_SYMBOL_GPL(table_walk_oracle_end);
 

@@ -56,10 +56,12 @@ static const struct lazy_tlb_choice mode_choice = {
  * the default.
  */
 static char boot_mode[16] __initdata;
+static bool boot_mode_given __initdata;
 
 static int __init table_sync_boot_mode(char *str)
 {
 	strscpy(boot_mode, str ?: "", sizeof(boot_mode));
+	boot_mode_given = true;
 	return 0;
 }
 early_param("table_sync", table_sync_boot_mode);
@@ -80,7 +82,7 @@ static const struct kobj_attribute table_sync_attr = __ATTR_RW(table_sync);
 
 static int __init table_sync_mode_init(void)
 {
-	if (boot_mode[0])
+	if (boot_mode_given)
 		lazy_tlb_choose(&mode_choice, boot_mode);
 	return lazy_tlb_add_file(&table_sync_attr);
 }

@@ -17,6 +17,8 @@
 
 #include "workload.h"
 
+#define ALONE_SECONDS	180
+
 /* -- CPUs ------------------------------------------------------------------- */
 
 bool cpu_list_has(const struct cpu_list *list, int cpu)
@@ -196,6 +198,38 @@ int write_text(const char *path, const char *text)
 	close(fd);
 	errno = err;
 	return n < 0 ? -1 : 0;
+}
+
+/* The kernels of the guests have no locks on files. */
+static const char *lock_file(const char *what)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/workload.%s", what);
+	return path;
+}
+
+void alone(const char *what)
+{
+	int fd;
+
+	for (int tries = 0; tries < ALONE_SECONDS * 50; tries++) {
+		fd = open(lock_file(what), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			close(fd);
+			return;
+		}
+		if (errno != EEXIST)
+			die("%s: %m", lock_file(what));
+		sleep_ms(20);
+	}
+	die("%s has been there for %d seconds; remove it if no workload needs it",
+	    lock_file(what), ALONE_SECONDS);
+}
+
+void not_alone(const char *what)
+{
+	unlink(lock_file(what));
 }
 
 /* -- time ------------------------------------------------------------------- */

@@ -186,6 +186,25 @@ void choices_setup(const char *path, const char *only);
 int choices_run(void);
 int choices_cleanup(void);
 
+/* One setting of the kernel's fault injection. */
+struct fault_setting {
+	const char *path, *value;
+};
+
+/*
+ * For .setup: put @nr settings in force as soon as no other workload has some, skip()
+ * if there is no fault injection. For .cleanup: put back what was there before.
+ */
+void faults_setup(const struct fault_setting *settings, int nr);
+int faults_cleanup(void);
+
+/*
+ * For .setup: wait until no other workload that has asked for @what runs. For .cleanup:
+ * now others may.
+ */
+void alone(const char *what);
+void not_alone(const char *what);
+
 /* -- small files -------------------------------------------------------------- */
 
 /* Read a whole file into @buf, without a newline at its end; -1 and errno. */

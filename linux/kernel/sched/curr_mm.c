@@ -17,7 +17,7 @@
  * An unlocked look: what it says is over at once unless the caller has ordered it
  * against the switch of tasks, as mm/table_sync.c does.
  *
- * Context: any.
+ * Context: any; @cpu is online.
  */
 bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm)
 {
@@ -26,7 +26,11 @@ bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm)
 
 	rcu_read_lock();
 	curr = rcu_dereference(cpu_rq(cpu)->curr);
-	runs = curr && READ_ONCE(curr->mm) == mm;
+	/*
+	 * exec, exit and kthread_use_mm() store ->mm plainly. It is one aligned word, so
+	 * this is the mm before or after, and the barriers cover both.
+	 */
+	runs = data_race(READ_ONCE(curr->mm)) == mm;
 	rcu_read_unlock();
 
 	return runs;

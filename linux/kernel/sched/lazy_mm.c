@@ -176,6 +176,7 @@ static bool lazy_mm_borrowed(struct mm_struct *mm)
 	unsigned int cpu;
 
 	for_each_cpu(cpu, lazy_mm_borrowers(mm)) {
+		lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
 		/* C */
 		if (smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu)) == (unsigned long)mm)
 			return true;
@@ -199,6 +200,7 @@ static bool lazy_mm_handoff(struct mm_struct *mm)
 		unsigned long *slot = &per_cpu(lazy_mm_slot.val, cpu);
 		unsigned long val = (unsigned long)mm;
 
+		lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
 		if (smp_load_acquire(slot) != val)		/* C */
 			continue;
 		if (!counting) {
@@ -290,6 +292,7 @@ static void lazy_mm_shoot(struct work_struct *work)
 		unsigned long mm = (unsigned long)lazy - lazy_mm_offset;
 
 		for_each_cpu(cpu, to_cpumask(lazy->borrowers)) {
+			lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
 			if (READ_ONCE(per_cpu(lazy_mm_slot.val, cpu)) == mm)
 				__cpumask_set_cpu(cpu, &targets);
 		}

@@ -44,10 +44,15 @@ void lazy_mm_check_free(struct mm_struct *mm)
 		/* Pairs with (B) and (B"), as (C) does. */
 		unsigned long val = smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu));
 		struct task_struct *curr = rcu_dereference(cpu_rq(cpu)->curr);
+		/*
+		 * The scheduler and exec store ->active_mm plainly. It is one aligned
+		 * word, and neither the mm before nor the one after may be @mm.
+		 */
+		struct mm_struct *active = curr ? data_race(READ_ONCE(curr->active_mm)) : NULL;
 
 		WARN_ONCE(lazy_mm_slot_mm(val) == mm,
 			  "lazy_mm: freeing %p, slot of CPU %u is %lx\n", mm, cpu, val);
-		WARN_ONCE(curr && READ_ONCE(curr->active_mm) == mm,
+		WARN_ONCE(active == mm,
 			  "lazy_mm: freeing %p, active_mm of %s[%d] on CPU %u\n",
 			  mm, curr->comm, curr->pid, cpu);
 		WARN_ONCE(arch_lazy_mm_loaded(cpu) == mm,

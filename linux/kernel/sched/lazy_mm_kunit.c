@@ -197,6 +197,7 @@ static void final_drop(struct kunit *test, enum lazy_mm_scheme from,
 	bool slots = from == LAZY_MM_HAZARD || from == LAZY_MM_SHOOTDOWN;
 	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
 	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
+	unsigned long looked_at = events(LAZY_MM_EV_LOOKED_AT);
 	struct mm_struct *mm = new_mm(test);
 	unsigned int cpu, n = 0, left = cpus;
 
@@ -218,6 +219,9 @@ static void final_drop(struct kunit *test, enum lazy_mm_scheme from,
 	}
 
 	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF) - handoffs,
+			slots ? (unsigned long)cpus : 0UL);
+	/* CPUs that have not borrowed it cost nothing. */
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_LOOKED_AT) - looked_at,
 			slots ? (unsigned long)cpus : 0UL);
 	for_each_online_cpu(cpu) {
 		if (!left)
@@ -284,7 +288,8 @@ static long exit_flush_fn(void *data)
 	struct flush_arg *arg = data;
 
 	local_irq_disable();
-	atomic_set(&arg->mm->mm_users, arg->users);
+	if (arg->mm)
+		atomic_set(&arg->mm->mm_users, arg->users);
 	lazy_mm_exit_flush(arg->mm);
 	local_irq_enable();
 	return 0;
@@ -308,6 +313,12 @@ static void exit_flush(struct kunit *test)
 	work_on_cpu(cpu, exit_flush_fn, &arg);
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), before);
 
+	/* Nor is that of no mm. */
+	arg.mm = NULL;
+	work_on_cpu(cpu, exit_flush_fn, &arg);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), before);
+	arg.mm = mm;
+
 	arg.users = false;
 	work_on_cpu(cpu, exit_flush_fn, &arg);
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
@@ -315,6 +326,129 @@ static void exit_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_PIGGYBACK) - piggyback,
 			scheme == LAZY_MM_NONE ? 0UL : 1UL);
 	drop_mm(mm);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+}
+
+/* Architecture code that sets ->active_mm itself: the slot, whatever the scheme is. */
+struct grab {
+	struct mm_struct *mm;
+	unsigned long init_slot, slot;
+	int count;
+};
+
+static long grab_fn(void *data)
+{
+	struct grab *grab = data;
+
+	preempt_disable();
+	mmgrab_lazy_tlb(&init_mm);
+	grab->init_slot = this_cpu_read(lazy_mm_slot.val);
+	mmgrab_lazy_tlb(grab->mm);
+	grab->slot = this_cpu_read(lazy_mm_slot.val);
+	grab->count = atomic_read(&grab->mm->mm_count);
+	mmdrop_lazy_tlb(grab->mm);
+	preempt_enable();
+	return 0;
+}
+
+static void grab_and_drop(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	bool counted = scheme == LAZY_MM_REFCOUNT || scheme == LAZY_MM_NONE;
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct mm_struct *mm = new_mm(test);
+	struct grab grab = { .mm = mm };
+
+	lazy_mm_set_scheme(scheme);
+	work_on_cpu(cpu, grab_fn, &grab);
+	KUNIT_EXPECT_EQ(test, grab.init_slot, 0UL);
+	KUNIT_EXPECT_EQ(test, grab.slot,
+			(unsigned long)mm | (counted ? LAZY_MM_OWNED : 0));
+	KUNIT_EXPECT_EQ(test, grab.count, counted ? 2 : 1);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
+	drop_mm(mm);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+}
+
+/*
+ * A kernel thread that is on other page tables for a while and comes back, as in an
+ * EFI call: whoever wants to take the borrowed mm away has to leave the slot to handoff.
+ */
+struct absence {
+	struct work_struct work;
+	struct mm_struct *mm;
+	unsigned long after_flush;
+	bool away, back;
+};
+
+static void absence_work(struct work_struct *work)
+{
+	struct absence *absence = container_of(work, struct absence, work);
+	struct mm_struct *mm = absence->mm;
+
+	borrow_fn(mm);
+	/* Nobody else becomes current, and interrupts are on while it is away. */
+	preempt_disable();
+	local_irq_disable();
+	current->active_mm = &init_mm;
+	switch_mm_irqs_off(mm, &init_mm, current);
+	atomic_set(&mm->mm_users, 0);
+	lazy_mm_exit_flush(mm);
+	absence->after_flush = this_cpu_read(lazy_mm_slot.val);
+	local_irq_enable();
+
+	smp_store_release(&absence->away, true);	/* after_flush was written */
+	while (!READ_ONCE(absence->back))
+		cpu_relax();
+
+	local_irq_disable();
+	current->active_mm = mm;
+	switch_mm_irqs_off(&init_mm, mm, current);
+	enter_lazy_tlb(mm, current);
+	local_irq_enable();
+	preempt_enable();
+}
+
+static void shootdown_of_an_absent(struct kunit *test)
+{
+	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
+	unsigned long received = events(LAZY_MM_EV_SHOOTDOWN_RECEIVED);
+	struct absence absence = { };
+	unsigned int cpu, i;
+	unsigned long val;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	absence.mm = new_mm(test);
+	val = (unsigned long)absence.mm;
+	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	migrate_disable();
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	INIT_WORK_ONSTACK(&absence.work, absence_work);
+	queue_work_on(cpu, system_highpri_wq, &absence.work);
+	while (!smp_load_acquire(&absence.away))	/* then after_flush is there */
+		cond_resched();
+	KUNIT_EXPECT_EQ(test, absence.after_flush, val);
+
+	drop_mm(absence.mm);
+	for (i = 0; i < 500 && events(LAZY_MM_EV_HANDOFF) == handoffs; i++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF), handoffs + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_SHOOTDOWN_RECEIVED), received + 1);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_MM_OWNED);
+	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees);
+
+	WRITE_ONCE(absence.back, true);
+	flush_work(&absence.work);
+	destroy_work_on_stack(&absence.work);
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_MM_OWNED);
+	leave_on(cpu);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
 }
 
@@ -421,6 +555,8 @@ static struct kunit_case lazy_mm_test_cases[] = {
 	KUNIT_CASE_PARAM(final_drop_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(leave_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(exit_flush, scheme_gen_params),
+	KUNIT_CASE_PARAM(grab_and_drop, scheme_gen_params),
+	KUNIT_CASE(shootdown_of_an_absent),
 	KUNIT_CASE_PARAM_ATTR(leave_races_with_handoff, scheme_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_PARAM_ATTR(offline_while_borrowing, scheme_gen_params,

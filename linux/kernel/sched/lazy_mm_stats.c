@@ -18,6 +18,7 @@ static const char * const lazy_mm_event_names[LAZY_MM_NR_EVENTS] = {
 	[LAZY_MM_EV_SHOOTDOWN_SENT]	= "shootdown_sent",
 	[LAZY_MM_EV_SHOOTDOWN_RECEIVED]	= "shootdown_received",
 	[LAZY_MM_EV_PIGGYBACK]		= "piggyback",
+	[LAZY_MM_EV_LOOKED_AT]		= "looked_at",
 	[LAZY_MM_EV_FINAL_FREE]		= "final_free",
 	[LAZY_MM_EV_FINAL_BORROWED]	= "final_borrowed",
 };
