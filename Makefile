@@ -4,6 +4,7 @@
 BASE ?= 6.12
 FLAVOUR ?= fast
 HOURS ?= 1
+CPUS ?= 64
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -23,6 +24,10 @@ soak: deps
 #: make coverage which lines and branches of ours the guests execute, and why not all
 coverage: deps
 	@lab/coverage -b $(BASE)
+
+#: make bench    measure against the unpatched kernel: PART=instructions, CPUS=64 at most
+bench: deps
+	@bench/run -b $(BASE) -n $(CPUS) $(PART)
 
 #: make kernel   build BASE=6.12 FLAVOUR=fast|debug|rt|vanilla in the cache folder
 kernel: deps
@@ -44,4 +49,4 @@ deps:
 clean:
 	@lab/clean
 
-.PHONY: help run test coverage soak kernel shell apply deps clean
+.PHONY: help run test soak coverage bench kernel shell apply deps clean

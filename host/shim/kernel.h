@@ -84,7 +84,9 @@ enum mem_order {
 	MEM_ORDERED,	/* a load: acquire; a store: release; otherwise a full barrier */
 };
 
+#ifndef NR_CPUS
 #define NR_CPUS 8
+#endif
 #define PERCPU_SIZE 1024
 
 #ifdef SHIM_EXPLORE
@@ -189,7 +191,9 @@ extern struct cpumask shim_possible, shim_online;
 
 #define cpu_online_mask		((const struct cpumask *)&shim_online)
 #define to_cpumask(bitmap)	((struct cpumask *)(bitmap))
-#define cpumask_size()		sizeof(struct cpumask)
+/* layout.c asks what other machines would need. */
+extern unsigned int shim_cpumask_bytes;
+#define cpumask_size()		shim_cpumask_bytes
 
 static inline unsigned long cpumask_load(const struct cpumask *mask)
 {

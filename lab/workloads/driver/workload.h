@@ -205,6 +205,12 @@ int faults_cleanup(void);
 void alone(const char *what);
 void not_alone(const char *what);
 
+/*
+ * How many mm_structs there are, after a grace period. No CPU gives back what it
+ * borrows for that. skip() if the kernel doesn't tell.
+ */
+long count_mms(void);
+
 /* -- small files -------------------------------------------------------------- */
 
 /* Read a whole file into @buf, without a newline at its end; -1 and errno. */
