@@ -81,8 +81,9 @@ void table_walk_oracle_begin(struct mm_struct *mm, bool marked)
 	smp_store_release(&own->depth, depth + 1);	/* read by old_walks() */
 	smp_mb();						/* G */
 	WRITE_ONCE(walk->stamp, atomic_long_read(&sync_clock));
-	if (delay)
-		udelay(delay);
+	/* In pieces: an NMI with walks of its own must not use it up. */
+	while (delay--)
+		udelay(1);
 }
 EXPORT_SYMBOL_GPL(table_walk_oracle_begin);
 
