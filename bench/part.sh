@@ -8,23 +8,26 @@
 # shellcheck source=../lab/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lab/lib.sh"
 
-base=6.12 most_cpus=64
+base=6.12 least_cpus=2 most_cpus=64
 
 # shellcheck disable=SC2034 # for the parts
 part_options() { # what-it-measures arguments...
 	local option
 	OPTIND=2
-	while getopts b:n:h option; do
+	while getopts b:l:n:h option; do
 		case $option in
 		b) base=$OPTARG ;;
+		l) least_cpus=$OPTARG ;;
 		n) most_cpus=$OPTARG ;;
 		h)
 			cat <<-END
-			usage: bench/$me [-b BASE] [-n MOST]
+			usage: bench/$me [-b BASE] [-l LEAST] [-n MOST]
 			$1
 			Prints rows: kernel, workload, CPUs, choice, metric, value.
 			  -b BASE   kernel version, default $base
-			  -n MOST   the largest machine that is booted, default $most_cpus CPUs
+			  -l LEAST  the smallest machine that is booted, default $least_cpus CPUs; the
+			            next ones are twice as large
+			  -n MOST   the largest, default $most_cpus CPUs
 			END
 			exit
 			;;
@@ -34,6 +37,7 @@ part_options() { # what-it-measures arguments...
 	shift $((OPTIND - 1))
 	[ $# = 0 ] || usage_error "takes no arguments"
 	check_base "$base"
+	[[ $least_cpus =~ ^[1-9][0-9]*$ ]] || usage_error "-l takes a number of CPUs, not '$least_cpus'"
 	[[ $most_cpus =~ ^[1-9][0-9]*$ ]] || usage_error "-n takes a number of CPUs, not '$most_cpus'"
 }
 
