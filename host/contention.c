@@ -29,7 +29,10 @@ static __always_inline void floor_round(struct task_struct *task, struct task_st
 	smp_mb();
 }
 
-/* Linux without us: grab here, drop in finish_task_switch(). */
+/*
+ * Linux without us: grab here, drop in finish_task_switch(). The full barrier that
+ * switch_mm_cid() has there, and no more with us, is left out.
+ */
 static __always_inline void vanilla_round(struct task_struct *task, struct task_struct *kernel)
 {
 	enter_lazy_tlb(task->active_mm, kernel);
@@ -46,7 +49,7 @@ static __always_inline void scheme_round(struct task_struct *task, struct task_s
 	kernel->active_mm = __lazy_mm_enter(task->active_mm, kernel);
 
 	switch_mm_irqs_off(kernel->active_mm, task->mm, task);
-	mmdrop_lazy_tlb_sched(kernel->active_mm);
+	lazy_mm_put(__lazy_mm_leave());
 }
 
 /* Without a call for each. */

@@ -171,6 +171,14 @@ static void mask_has_its_own_lines(void)
 	EXPECT((char *)mm_lazy(m) >= (char *)(m + 1), true);
 	EXPECT(end % SMP_CACHE_BYTES, 0);
 	EXPECT((char *)(lazy_mm_borrowers(m) + 1) <= (char *)m + end, true);
+	/* The bit that enter tests is the one of that mask. */
+	for (int cpu = 0; cpu < CPUS; cpu++) {
+		MASK(m) = 1UL << cpu;
+		for (int i = 0; i < CPUS; i++)
+			EXPECT(test_bit(per_cpu(lazy_mm_slot.bit, i), (unsigned long *)m),
+			       i == cpu);
+	}
+	MASK(m) = 0;
 	/* Whatever the size, to the next line. */
 	lazy_mm_layout(SMP_CACHE_BYTES);
 	EXPECT(lazy_mm_offset, SMP_CACHE_BYTES);
@@ -697,7 +705,7 @@ static void shoot_with(void (*fn)(void))
 	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 1);
 }
 
-/* In context_switch(), after set_current(). */
+/* Somebody switches to a user task, and will leave with interrupts on. */
 static void user_is_current(void)
 {
 	switch_mm_irqs_off(m, n, &other[1]);
@@ -715,7 +723,7 @@ static void shot_between_switch_and_leave(void)
 	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 1);
 	EXPECT(freed(m), false);
 	on(1);
-	mmdrop_lazy_tlb_sched(m);
+	mmdrop_lazy_tlb(m);
 	EXPECT(freed(m), true);
 }
 

@@ -158,7 +158,7 @@ void start_task(int cpu, struct task_struct *task)
 void context_switch(struct task_struct *next)
 {
 	struct task_struct *prev = current;
-	struct mm_struct *prev_mm = NULL;
+	struct mm_struct *owned = NULL;
 
 	shim_wait(runs_nowhere, next);
 	local_irq_disable();
@@ -178,8 +178,8 @@ void context_switch(struct task_struct *next)
 	} else {					/* to user */
 		switch_mm_irqs_off(prev->active_mm, next->mm, next);
 		if (!prev->mm) {			/* from kernel */
-			prev_mm = prev->active_mm;
 			prev->active_mm = NULL;
+			owned = __lazy_mm_leave();
 		}
 	}
 	set_current(next);
@@ -187,8 +187,8 @@ void context_switch(struct task_struct *next)
 	/* finish_task_switch() */
 	smp_store_release(&prev->pid, 0);
 	local_irq_enable();
-	if (prev_mm)
-		mmdrop_lazy_tlb_sched(prev_mm);
+	if (owned)
+		mmdrop(owned);
 	preempt_enable();
 }
 

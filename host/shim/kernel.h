@@ -224,6 +224,16 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & mem_peek((b)->bits[0]))
 #define cpumask_weight(mask)		((unsigned int)__builtin_popcountl((mask)->bits[0]))
 
+#define BITS_PER_BYTE	8
+#define BITS_PER_LONG	64
+
+/* In an array of longs. */
+static inline bool test_bit(unsigned long bit, const unsigned long *bits)
+{
+	bits += bit / BITS_PER_LONG;
+	return mem_load(bits, sizeof(*bits), MEM_RELAXED) >> bit % BITS_PER_LONG & 1;
+}
+
 /* -- lock-free lists -------------------------------------------------------------------- */
 
 struct llist_node {
@@ -302,8 +312,6 @@ static inline void mmdrop(struct mm_struct *mm)
 	if (atomic_dec_and_test(&mm->mm_count))
 		__mmdrop(mm);
 }
-
-#define mmdrop_sched(mm)	mmdrop(mm)
 
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 			struct task_struct *tsk);

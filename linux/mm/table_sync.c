@@ -51,8 +51,8 @@
  * (E) comes with what changes the mm:
  *   user -> user, other mm       switch_mm(): on x86 the locked operations on
  *                                mm_cpumask() and the write to CR3
- *   kernel -> user               leave in finish_task_switch(): the exchange (B)
- *                                of kernel/sched/lazy_mm.c
+ *   kernel -> user               leave in context_switch(): the exchange (B) of
+ *                                kernel/sched/lazy_mm.c
  *   exec_mmap()                  activate_mm(), as user -> user
  *   kthread_use_mm()             lazy_mm_leave()
  *   user -> user, same mm        none, and none is needed: CPU 1 sees the old or
@@ -65,8 +65,8 @@
  * (__schedule()); CPU 1 has (D) after its load. exit_mm() and kthread_unuse_mm()
  * clear ->mm after smp_mb__after_spinlock().
  *
- * An interrupt between the switch and (E), which kernel -> user has, walks under a
- * mark, and so does an NMI at any time.
+ * An interrupt may come before (E), which exec has with interrupts on, and an NMI between
+ * the store to rq->curr and the switch of current. They walk under a mark.
  *
  * A CPU in user mode can't be in a walk of its task. On CPUs with context tracking
  * (nohz_full) the state says so, and the way into the kernel is a full barrier

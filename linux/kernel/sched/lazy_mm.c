@@ -78,7 +78,19 @@
  * when CPU 1 goes on to free M.
  *
  * (B) is also the barrier of membarrier(2) between the store to rq->curr and the
- * return to user space on a kernel->user switch that changes no page tables.
+ * return to user space on a kernel->user switch that changes no page tables, and
+ * the one that switch_mm_cid() needs there between that store and its look at the
+ * concurrency ids. context_switch() therefore leaves as soon as switch_mm() is
+ * done, with interrupts off; a reference that leave finds waits in rq->prev_mm for
+ * finish_task_switch(), where an mm may be freed. Two conditions:
+ *
+ *   - switch_mm_irqs_off() must not put the page tables off until later. Where it
+ *     does (32-bit ARM with virtually tagged caches, Alpha), mms are counted, and
+ *     the reference lasts. Xen PV may have the load in a batch still, but there
+ *     exit_mmap() waits until no CPU has the page tables loaded.
+ *   - membarrier(2) wants the core synchronised (SYNC_CORE) on the same switch. That
+ *     moved with the barrier, whose place is before it.
+ *
  * It is xchg(), not this_cpu_xchg(): the latter orders nothing between CPUs.
  *
  * The increments of handoff start from a count of zero. It takes a reference of
@@ -93,8 +105,8 @@
  * borrows M and move it to init_mm. They may do so only if the interrupted task
  * borrows (->mm == NULL) and runs on M (->active_mm == M):
  *
- *   - between the switch to a user task and its leave, interrupts are on while
- *     the slot still says M and current already is the user task;
+ *   - code that gives back with interrupts on, as mmdrop_lazy_tlb() allows, is a
+ *     user task already while the slot still says M;
  *   - inside an EFI call ->active_mm is efi_mm and M is due to be restored.
  *
  * In both cases the slot stays, and handoff makes it safe. Order: ->active_mm and
@@ -156,7 +168,12 @@ unsigned int lazy_mm_offset __ro_after_init;
  */
 unsigned int __init lazy_mm_layout(unsigned int size)
 {
+	unsigned int cpu, first;
+
 	lazy_mm_offset = ALIGN(size, SMP_CACHE_BYTES);
+	first = (lazy_mm_offset + offsetof(struct lazy_mm, borrowers)) * BITS_PER_BYTE;
+	for_each_possible_cpu(cpu)
+		per_cpu(lazy_mm_slot.bit, cpu) = first + cpu;
 	return lazy_mm_offset +
 		ALIGN(sizeof(struct lazy_mm) + cpumask_size(), SMP_CACHE_BYTES);
 }
@@ -168,6 +185,19 @@ unsigned int __init lazy_mm_layout(unsigned int size)
 void lazy_mm_init(struct mm_struct *mm)
 {
 	cpumask_clear(lazy_mm_borrowers(mm));
+}
+
+/**
+ * lazy_mm_first_borrow() - this CPU joins the borrowers of an mm, for good
+ * @mm: the mm that it is about to borrow without a count
+ *
+ * Not inline, because it happens once for each mm and CPU.
+ *
+ * Context: as lazy_mm_enter().
+ */
+void lazy_mm_first_borrow(struct mm_struct *mm)
+{
+	cpumask_set_cpu(smp_processor_id(), lazy_mm_borrowers(mm));
 }
 
 /* Does any slot hold @mm? A "no" is an acquire (C) of every leave. */
@@ -503,10 +533,10 @@ void mmgrab_lazy_tlb(struct mm_struct *mm)
 
 	lazy_mm_check_enter(mm);
 	lazy_mm_count(LAZY_MM_EV_ENTER);
-	if (scheme == LAZY_MM_REFCOUNT || scheme == LAZY_MM_NONE)
-		lazy_mm_borrow_counted(mm);
-	else
+	if (scheme >= LAZY_MM_HAZARD)
 		lazy_mm_borrow_slot(mm);
+	else
+		lazy_mm_borrow_counted(mm);
 }
 EXPORT_SYMBOL_GPL(mmgrab_lazy_tlb);
 

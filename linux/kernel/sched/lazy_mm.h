@@ -18,6 +18,7 @@
 
 /* -- the scheme ----------------------------------------------------------- */
 
+/* Those that borrow without a count come last: enter needs one comparison. */
 enum lazy_mm_scheme {
 	LAZY_MM_REFCOUNT,	/* count every borrower in mm_count */
 	LAZY_MM_NONE,		/* never borrow, run on init_mm */
@@ -102,6 +103,8 @@ static __always_inline void lazy_mm_count(enum lazy_mm_event ev)
  */
 struct lazy_mm_slot {
 	unsigned long val;
+	/* This CPU's bit in any mm's mask of borrowers, seen from the mm_struct. */
+	unsigned int bit;
 } ____cacheline_aligned_in_smp;
 
 #define LAZY_MM_OWNED	1UL
@@ -155,6 +158,8 @@ static inline void lazy_mm_check_free(struct mm_struct *mm) { }
 
 /* -- enter and leave -------------------------------------------------------- */
 
+void lazy_mm_first_borrow(struct mm_struct *mm);
+
 /* Borrow with a reference in mm_count. A full memory barrier (A). */
 static __always_inline void lazy_mm_borrow_counted(struct mm_struct *mm)
 {
@@ -167,13 +172,12 @@ static __always_inline void lazy_mm_borrow_counted(struct mm_struct *mm)
 /* Borrow without one. A full memory barrier (A). */
 static __always_inline void lazy_mm_borrow_slot(struct mm_struct *mm)
 {
-	struct cpumask *borrowers = lazy_mm_borrowers(mm);
-	int cpu = smp_processor_id();
+	struct lazy_mm_slot *slot = this_cpu_ptr(&lazy_mm_slot);
 
 	/* Sticky, so that only the first time writes what others read. */
-	if (unlikely(!cpumask_test_cpu(cpu, borrowers)))
-		cpumask_set_cpu(cpu, borrowers);
-	smp_store_mb(this_cpu_ptr(&lazy_mm_slot)->val, (unsigned long)mm);	/* A */
+	if (unlikely(!test_bit(slot->bit, (unsigned long *)mm)))
+		lazy_mm_first_borrow(mm);
+	smp_store_mb(slot->val, (unsigned long)mm);	/* A */
 }
 
 /* lazy_mm_enter() for the context switch. */
@@ -185,18 +189,19 @@ __lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
 	lazy_mm_check_enter(mm);
 	lazy_mm_count(LAZY_MM_EV_ENTER);
 
-	if (scheme == LAZY_MM_NONE) {
-		switch_mm_irqs_off(mm, &init_mm, tsk);
-		smp_mb();			/* A */
-		return &init_mm;
-	}
-
-	enter_lazy_tlb(mm, tsk);
-	if (scheme == LAZY_MM_REFCOUNT)
-		lazy_mm_borrow_counted(mm);
-	else
+	if (likely(scheme >= LAZY_MM_HAZARD)) {
+		enter_lazy_tlb(mm, tsk);
 		lazy_mm_borrow_slot(mm);
-	return mm;
+		return mm;
+	}
+	if (scheme == LAZY_MM_REFCOUNT) {
+		enter_lazy_tlb(mm, tsk);
+		lazy_mm_borrow_counted(mm);
+		return mm;
+	}
+	switch_mm_irqs_off(mm, &init_mm, tsk);
+	smp_mb();			/* A */
+	return &init_mm;
 }
 
 /* lazy_mm_leave() for the context switch. */
@@ -216,25 +221,6 @@ static __always_inline struct mm_struct *__lazy_mm_leave(void)
 	if (val & LAZY_MM_OWNED)
 		lazy_mm_count(LAZY_MM_EV_COUNTED);
 	return lazy_mm_slot_owned(val);
-}
-
-/**
- * mmdrop_lazy_tlb_sched() - give back what the previous task of this CPU borrowed
- * @mm: the mm that the previous task ran on; only its name, the slot says what
- *      this CPU holds
- *
- * Context: finish_task_switch(), preemption disabled, interrupts enabled, the
- * hardware on the new task's page tables. On PREEMPT_RT the last reference is
- * dropped by an RCU callback.
- *
- * A full memory barrier in every configuration; membarrier(2) relies on it.
- */
-static __always_inline void mmdrop_lazy_tlb_sched(struct mm_struct *mm)
-{
-	struct mm_struct *owned = __lazy_mm_leave();
-
-	if (owned)
-		mmdrop_sched(owned);
 }
 
 #endif /* _KERNEL_SCHED_LAZY_MM_H */
