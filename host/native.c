@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "native.h"
-#include "mm/table_sync.h"
 
 #ifdef CONFIG_LAZY_TLB_STATS
 DEFINE_PER_CPU(struct lazy_mm_stats, lazy_mm_stats);
@@ -539,3 +538,26 @@ bool shim_run_work(void)
 	__atomic_store_n(&work_running, 0, __ATOMIC_RELEASE);
 	return work;
 }
+
+/* -- counters ------------------------------------------------------------------ */
+
+#ifdef CONFIG_LAZY_TLB_STATS
+#define SUM_OF_CPUS(counter) ({					\
+	unsigned long __sum = 0;				\
+	unsigned int __cpu;					\
+								\
+	for_each_possible_cpu(__cpu)				\
+		__sum += per_cpu(counter, __cpu);		\
+	__sum;							\
+})
+
+unsigned long shim_lazy_events(enum lazy_mm_event ev)
+{
+	return SUM_OF_CPUS(lazy_mm_stats.event[ev]);
+}
+
+unsigned long shim_sync_events(enum table_sync_event ev)
+{
+	return SUM_OF_CPUS(table_sync_stats.event[ev]);
+}
+#endif

@@ -4,6 +4,7 @@
 #define HOST_NATIVE_H
 
 #include "around.h"
+#include "mm/table_sync.h"
 
 /* One thread plays all CPUs, by setting shim_this_cpu. */
 extern bool shim_one_thread;
@@ -35,6 +36,11 @@ bool shim_run_work(void);
 void shim_nmi(void (*handler)(void));
 /* This CPU, taken down and finished, comes back with its idle task. */
 void shim_bring_cpu_up(void);
+#ifdef CONFIG_LAZY_TLB_STATS
+/* The kernel's counters, of all CPUs. */
+unsigned long shim_lazy_events(enum lazy_mm_event ev);
+unsigned long shim_sync_events(enum table_sync_event ev);
+#endif
 /* Are all mms freed, and was none written to after that? Says what isn't. */
 bool shim_mms_are_gone(void);
 

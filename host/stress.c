@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "native.h"
-#include "mm/table_sync.h"
 
 #define PEOPLE		12
 #define REGISTERED	3
@@ -542,24 +541,6 @@ static void signal_handler(int unused)
 
 /* -- the end ------------------------------------------------------------------- */
 
-static unsigned long lazy(enum lazy_mm_event ev)
-{
-	unsigned long sum = 0;
-
-	for (int i = 0; i < nr_cpus; i++)
-		sum += per_cpu(lazy_mm_stats.event[ev], i);
-	return sum;
-}
-
-static unsigned long walks(enum table_sync_event ev)
-{
-	unsigned long sum = 0;
-
-	for (int i = 0; i < nr_cpus; i++)
-		sum += per_cpu(table_sync_stats.event[ev], i);
-	return sum;
-}
-
 static bool check(bool holds, const char *what, unsigned long a, unsigned long b)
 {
 	if (!holds)
@@ -577,15 +558,15 @@ static bool all_is_well(void)
 		well &= check(!per_cpu(lazy_mm_slot.val, i), "a slot is not empty",
 			      (unsigned long)i, per_cpu(lazy_mm_slot.val, i));
 	/* Each CPU began as a kernel thread, which is not an enter. */
-	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_LEAVE),
-			    lazy(LAZY_MM_EV_ENTER) + (unsigned long)nr_cpus);
-	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_FINAL_FREE), shim_mms_freed);
-	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED));
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_LEAVE),
+			    shim_lazy_events(LAZY_MM_EV_ENTER) + (unsigned long)nr_cpus);
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_FINAL_FREE), shim_mms_freed);
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_RECEIVED));
 	/* Each increment of mm_count has its decrement. */
-	well &= CHECK_EQUAL(lazy(LAZY_MM_EV_COUNTED) % 2, 0UL);
-	well &= CHECK_EQUAL(walks(TABLE_SYNC_EV_ASKED),
-			    walks(TABLE_SYNC_EV_SKIPPED) + walks(TABLE_SYNC_EV_TARGETED) +
-			    walks(TABLE_SYNC_EV_BROADCAST) + walks(TABLE_SYNC_EV_GRACE_PERIOD));
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_COUNTED) % 2, 0UL);
+	well &= CHECK_EQUAL(shim_sync_events(TABLE_SYNC_EV_ASKED),
+			    shim_sync_events(TABLE_SYNC_EV_SKIPPED) + shim_sync_events(TABLE_SYNC_EV_TARGETED) +
+			    shim_sync_events(TABLE_SYNC_EV_BROADCAST) + shim_sync_events(TABLE_SYNC_EV_GRACE_PERIOD));
 	return well;
 }
 
@@ -688,11 +669,11 @@ int main(int argc, char **argv)
 
 	printf("%lu deeds, %lu mms; enter %lu, handoff %lu, shootdown %lu, with the last flush %lu;\n"
 	       "syncs: targeted %lu, broadcast %lu, grace period %lu, skipped %lu, spared %lu\n",
-	       deeds_done, shim_mms_freed, lazy(LAZY_MM_EV_ENTER), lazy(LAZY_MM_EV_HANDOFF),
-	       lazy(LAZY_MM_EV_SHOOTDOWN_SENT), lazy(LAZY_MM_EV_PIGGYBACK),
-	       walks(TABLE_SYNC_EV_TARGETED), walks(TABLE_SYNC_EV_BROADCAST),
-	       walks(TABLE_SYNC_EV_GRACE_PERIOD), walks(TABLE_SYNC_EV_SKIPPED),
-	       walks(TABLE_SYNC_EV_SPARED_USER));
+	       deeds_done, shim_mms_freed, shim_lazy_events(LAZY_MM_EV_ENTER), shim_lazy_events(LAZY_MM_EV_HANDOFF),
+	       shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_MM_EV_PIGGYBACK),
+	       shim_sync_events(TABLE_SYNC_EV_TARGETED), shim_sync_events(TABLE_SYNC_EV_BROADCAST),
+	       shim_sync_events(TABLE_SYNC_EV_GRACE_PERIOD), shim_sync_events(TABLE_SYNC_EV_SKIPPED),
+	       shim_sync_events(TABLE_SYNC_EV_SPARED_USER));
 	if (!all_is_well())
 		return 1;
 	printf("nothing wrong\n");

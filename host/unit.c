@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "native.h"
-#include "mm/table_sync.h"
 
 int early_lazy_mm_piggyback_setup(char *str);
 int early_table_sync_skip_setup(char *str);
@@ -133,23 +132,8 @@ static bool freed(struct mm_struct *mm)
 	return shim_last_freed == mm;
 }
 
-static unsigned long lazy(enum lazy_mm_event ev)
-{
-	unsigned long sum = 0;
-
-	for (int i = 0; i < CPUS; i++)
-		sum += per_cpu(lazy_mm_stats.event[ev], i);
-	return sum;
-}
-
-static unsigned long syncs(enum table_sync_event ev)
-{
-	unsigned long sum = 0;
-
-	for (int i = 0; i < CPUS; i++)
-		sum += per_cpu(table_sync_stats.event[ev], i);
-	return sum;
-}
+#define lazy(ev)	shim_lazy_events(ev)
+#define syncs(ev)	shim_sync_events(ev)
 
 /* -- slot and mask ------------------------------------------------------------- */
 
