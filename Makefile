@@ -13,7 +13,7 @@ help:
 run: deps
 	@lab/run -b $(BASE)
 
-#: make test     everything that must hold; last line 'N passed, N failed'
+#: make test     everything that must hold; last line 'N passed, N failed', maybe ', N skipped'
 test: deps
 	@lab/test
 
