@@ -49,7 +49,7 @@ static __always_inline void scheme_round(struct task_struct *task, struct task_s
 	kernel->active_mm = __lazy_mm_enter(task->active_mm, kernel);
 
 	switch_mm_irqs_off(kernel->active_mm, task->mm, task);
-	lazy_mm_put(__lazy_mm_leave());
+	lazy_mm_put(__lazy_mm_leave(kernel->active_mm));
 }
 
 /* Without a call for each. */

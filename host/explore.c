@@ -9,18 +9,26 @@
  * lives on the coroutines' stacks, and their registers; states are compared by a hash of
  * 128 bits.
  *
+ * Some accesses need no step, because it makes no difference when they happen: loads of a
+ * location that nobody else stores to, and stores to one that nobody else accesses. The
+ * explorer notes which CPU accesses which location, its interrupts and NMIs apart, and
+ * begins a setting anew with each that it didn't know. Accesses to the memory of mms are
+ * always steps, as an mm may be freed.
+ *
  * What orders accesses: stores leave the buffer in any order, but not past a store to
- * the same location; a release leaves after all that is older; fences, and atomic
- * operations that return a value, wait until the buffer is empty; atomic operations that
- * don't return one only wait for stores to their own location. That is weaker than x86.
- * Loads happen in program order: whether an acquire is missing, other tests tell (litmus
- * tests, ThreadSanitizer, KCSAN).
+ * the same location; a release leaves after all that is older, and what follows a write
+ * barrier after what precedes it; fences, and atomic operations that return a value, wait
+ * until the buffer is empty, a compare-and-exchange only if it stores. Atomic operations
+ * that return nothing wait in the buffer as stores do. That is weaker than x86. Loads
+ * happen in program order: whether an acquire or a read barrier is missing, other tests
+ * tell (litmus tests, ThreadSanitizer, KCSAN).
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "explore.h"
 #include "mm/table_sync.h"
@@ -32,11 +40,13 @@
 
 /* -- the state: everything static in this file is part of it -------------------------- */
 
+enum store_kind { STORE_PLAIN, STORE_ADD, STORE_OR };
+
 struct store {
 	volatile void *p;
-	u64 val;
-	int size;
-	bool release;
+	u64 val;			/* or what is to be added, or the bits to set */
+	uint8_t size, kind;
+	bool release, after_wmb;
 };
 
 struct cpu {
@@ -48,10 +58,11 @@ struct cpu {
 	u64 op_val;
 	bool (*until)(void *arg);	/* it waits for that */
 	void *until_arg;
-	bool idle, nmi_taken;
+	bool idle, nmi_taken, wmb;
 	int irq_off, preempt;
 	bool in_irq, in_nmi;
 	unsigned int grace;		/* CPUs that synchronize_rcu() waits for */
+	int until_preempted;
 	/* Calls that others want of it, one of each other CPU. */
 	struct {
 		smp_call_func_t fn;
@@ -67,6 +78,7 @@ static char mm_memory[MAX_MMS][MM_SIZE] __attribute__((aligned(SMP_CACHE_BYTES))
 static unsigned int nr_mms;
 static struct work_struct *work_queued;
 static int work_running;
+unsigned int uninvolved;
 
 /* -- the explorer's own, not part of the state ------------------------------------------- */
 
@@ -96,6 +108,10 @@ struct name {
 	char text[40];
 };
 
+#define MAX_LOCATIONS 256
+
+enum outcome { NOTHING_FOUND, FOUND, AGAIN };
+
 struct explorer {
 	const struct scenario *scenario;
 	bool started;			/* a violation can be told by its steps */
@@ -119,6 +135,13 @@ struct explorer {
 		u64 op_val;
 	} about;
 	bool done;
+	/* The locations of this setting; a bit for each that accesses them, see who(). */
+	struct location {
+		const volatile void *p;
+		uint16_t loads, stores;
+	} location[MAX_LOCATIONS];
+	int nr_locations;
+	bool in_until;
 	struct name names[100];
 	int nr_names;
 	bool verbose;
@@ -224,11 +247,6 @@ struct task_struct *shim_current(void)
 	return this_cpu()->task;
 }
 
-void set_current(struct task_struct *task)
-{
-	this_cpu()->task = task;
-}
-
 static void divert(void (*handler)(void));
 static void take_calls(void);
 static void take_nmi(void);
@@ -280,6 +298,61 @@ static void step(const char *op, const volatile void *p, u64 val)
 	}
 }
 
+void set_current(struct task_struct *task)
+{
+	/* An NMI asks for it. */
+	if (ex->scenario->nmi)
+		step("switch of current", task, 1UL << 32);
+	this_cpu()->task = task;
+}
+
+/* This CPU, its interrupt, or its NMI. */
+static uint16_t who(void)
+{
+	const struct cpu *cpu = this_cpu();
+
+	return (uint16_t)(1U << (3 * ex->cpu + (cpu->in_nmi ? 2 : cpu->in_irq)));
+}
+
+static struct location *location(const volatile void *p)
+{
+	int i;
+
+	for (i = 0; i < ex->nr_locations; i++)
+		if (ex->location[i].p == p)
+			return &ex->location[i];
+	if (i == MAX_LOCATIONS)
+		die("too many locations");
+	ex->location[ex->nr_locations++] = (struct location) { .p = p };
+	return &ex->location[i];
+}
+
+/* Notes an access; true if it makes no difference when it happens. */
+static bool is_private(const volatile void *p, bool loads, bool stores)
+{
+	const char *c = (const char *)(uintptr_t)p;
+	struct location *l;
+	uint16_t me = who();
+
+	if (!ex->running && !ex->in_until)
+		return true;
+	l = location(p);
+	if ((loads && !(l->loads & me)) || (stores && !(l->stores & me))) {
+		l->loads |= loads ? me : 0;
+		l->stores |= stores ? me : 0;
+		_longjmp(ex->main, 3);
+	}
+	if (c >= mm_memory[0] && c < mm_memory[MAX_MMS])
+		return false;
+	return !(l->stores & ~me) && (!stores || !(l->loads & ~me));
+}
+
+/* The same for an operation that also is a barrier. */
+static bool is_private_update(const volatile void *p)
+{
+	return is_private(p, true, true) && !this_cpu()->nr_stores;
+}
+
 void shim_wait(bool (*done)(void *arg), void *arg)
 {
 	struct cpu *cpu = this_cpu();
@@ -299,29 +372,31 @@ void shim_wait(bool (*done)(void *arg), void *arg)
 
 static u64 peek(const volatile void *p, int size)
 {
-	return size == 8 ? *(const volatile u64 *)p : *(const volatile u32 *)p;
+	return size == 8 ? *(const volatile u64 *)p :
+	       size == 4 ? *(const volatile u32 *)p : *(const volatile uint8_t *)p;
 }
 
 static void poke(volatile void *p, u64 val, int size)
 {
 	if (size == 8)
 		*(volatile u64 *)p = val;
-	else
+	else if (size == 4)
 		*(volatile u32 *)p = (u32)val;
+	else
+		*(volatile uint8_t *)p = (uint8_t)val;
 }
 
-/* What a CPU sees: its own latest store, if it still has it. */
-static u64 see(const struct cpu *cpu, const volatile void *p, int size)
+static u64 result(const struct store *store)
 {
-	for (int i = cpu->nr_stores; i-- > 0;)
-		if (cpu->store[i].p == p)
-			return cpu->store[i].val;
-	return peek(p, size);
+	u64 now = peek(store->p, store->size);
+
+	return store->kind == STORE_PLAIN ? store->val :
+	       store->kind == STORE_ADD ? now + store->val : now | store->val;
 }
 
 static void let_out(struct cpu *cpu, int i)
 {
-	poke(cpu->store[i].p, cpu->store[i].val, cpu->store[i].size);
+	poke(cpu->store[i].p, result(&cpu->store[i]), cpu->store[i].size);
 	cpu->nr_stores--;
 	memmove(&cpu->store[i], &cpu->store[i + 1],
 		(size_t)(cpu->nr_stores - i) * sizeof(cpu->store[0]));
@@ -333,66 +408,20 @@ static void drain(struct cpu *cpu)
 {
 	while (cpu->nr_stores)
 		let_out(cpu, 0);
+	cpu->wmb = false;
 }
 
 static bool can_leave(const struct cpu *cpu, int i)
 {
 	for (int j = 0; j < i; j++)
-		if (cpu->store[i].release || cpu->store[j].p == cpu->store[i].p)
+		if (cpu->store[i].release || cpu->store[j + 1].after_wmb ||
+		    cpu->store[j].p == cpu->store[i].p)
 			return false;
 	return true;
 }
 
-u64 mem_load(const volatile void *p, int size, enum mem_order order)
-{
-	step(order == MEM_ORDERED ? "load-acquire" : "load", p, 0);
-	return see(this_cpu(), p, size);
-}
-
-void mem_store(volatile void *p, u64 val, int size, enum mem_order order)
-{
-	struct cpu *cpu;
-
-	if (size == 4)
-		val = (u32)val;
-	step(order == MEM_ORDERED ? "store-release" : "store", p, val);
-	cpu = this_cpu();
-	if (!ex->running) {
-		poke(p, val, size);
-		return;
-	}
-	if (cpu->nr_stores == MAX_STORES)
-		let_out(cpu, 0);
-	cpu->store[cpu->nr_stores++] = (struct store) {
-		.p = p, .val = val, .size = size, .release = order == MEM_ORDERED,
-	};
-}
-
-u64 mem_xchg(volatile void *p, u64 val, int size)
-{
-	u64 old;
-
-	step("xchg", p, val);
-	drain(this_cpu());
-	old = peek(p, size);
-	poke(p, val, size);
-	return old;
-}
-
-u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size)
-{
-	u64 now;
-
-	step("cmpxchg", p, new);
-	drain(this_cpu());
-	now = peek(p, size);
-	if (now == (size == 4 ? (u32)old : old))
-		poke(p, new, size);
-	return now;
-}
-
-/* Stores to a location stay in order, whatever passes them. */
-static void drain_location(struct cpu *cpu, volatile void *p)
+/* All that the CPU has stored to @p leaves, and what has to leave before that. */
+static void drain_location(struct cpu *cpu, const volatile void *p)
 {
 	for (int i = 0; i < cpu->nr_stores; i++) {
 		if (cpu->store[i].p != p)
@@ -405,35 +434,127 @@ static void drain_location(struct cpu *cpu, volatile void *p)
 	}
 }
 
-u64 mem_add(volatile void *p, long n, int size, enum mem_order order)
+/* What a CPU sees: its own latest store, if it still has it. */
+static u64 see(struct cpu *cpu, const volatile void *p, int size)
+{
+	for (int i = 0; i < cpu->nr_stores; i++)
+		if (cpu->store[i].p == p && cpu->store[i].kind != STORE_PLAIN)
+			drain_location(cpu, p);
+	for (int i = cpu->nr_stores; i-- > 0;)
+		if (cpu->store[i].p == p)
+			return cpu->store[i].val;
+	return peek(p, size);
+}
+
+static void put(struct store store)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!ex->running) {
+		poke(store.p, result(&store), store.size);
+		return;
+	}
+	if (cpu->nr_stores == MAX_STORES)
+		let_out(cpu, 0);
+	store.after_wmb = cpu->wmb && cpu->nr_stores;
+	cpu->wmb = false;
+	cpu->store[cpu->nr_stores++] = store;
+}
+
+u64 mem_load(const volatile void *p, int size, enum mem_order order)
+{
+	if (!is_private(p, true, false))
+		step(order == MEM_ORDERED ? "load-acquire" : "load", p, 0);
+	return see(this_cpu(), p, size);
+}
+
+void mem_store(volatile void *p, u64 val, int size, enum mem_order order)
+{
+	if (size == 4)
+		val = (u32)val;
+	if (is_private(p, false, true)) {
+		poke(p, val, size);
+		return;
+	}
+	step(order == MEM_ORDERED ? "store-release" : "store", p, val);
+	put((struct store) { .p = p, .val = val, .size = (uint8_t)size,
+			     .release = order == MEM_ORDERED });
+}
+
+u64 mem_xchg(volatile void *p, u64 val, int size)
+{
+	u64 old;
+
+	if (!is_private_update(p))
+		step("xchg", p, val);
+	drain(this_cpu());
+	old = peek(p, size);
+	poke(p, val, size);
+	return old;
+}
+
+u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size)
+{
+	u64 now;
+
+	if (!is_private_update(p))
+		step("cmpxchg", p, new);
+	drain_location(this_cpu(), p);
+	now = peek(p, size);
+	if (now == (size == 4 ? (u32)old : old)) {
+		drain(this_cpu());
+		poke(p, new, size);
+	}
+	return now;
+}
+
+u64 mem_add(volatile void *p, long n, int size)
 {
 	u64 val;
 
-	step(n > 0 ? "atomic increment" : "atomic decrement", p, 1UL << 32);
-	if (order == MEM_ORDERED)
-		drain(this_cpu());
-	else
-		drain_location(this_cpu(), p);
+	if (!is_private_update(p))
+		step(n > 0 ? "atomic increment" : "atomic decrement", p, 1UL << 32);
+	drain(this_cpu());
 	val = peek(p, size) + (u64)n;
 	poke(p, val, size);
 	return val;
 }
 
-u64 mem_or(volatile unsigned long *p, unsigned long bits)
+void mem_add_later(volatile void *p, long n, int size)
 {
-	unsigned long old;
+	struct store store = { .p = p, .val = (u64)n, .size = (uint8_t)size, .kind = STORE_ADD };
 
+	if (is_private(p, true, true)) {
+		poke(p, result(&store), size);
+		return;
+	}
+	step(n > 0 ? "atomic increment" : "atomic decrement", p, 1UL << 32);
+	put(store);
+}
+
+void mem_or_later(volatile unsigned long *p, unsigned long bits)
+{
+	struct store store = { .p = p, .val = bits, .size = sizeof(*p), .kind = STORE_OR };
+
+	if (is_private(p, true, true)) {
+		poke(p, result(&store), sizeof(*p));
+		return;
+	}
 	step("atomic or", p, bits);
-	drain_location(this_cpu(), p);
-	old = *p;
-	*p |= bits;
-	return old;
+	put(store);
 }
 
 void mem_fence(void)
 {
+	if (!this_cpu()->nr_stores)
+		return;
 	step("full barrier", NULL, 1UL << 32);
 	drain(this_cpu());
+}
+
+void mem_wmb(void)
+{
+	this_cpu()->wmb = true;
 }
 
 /* -- mms ----------------------------------------------------------------------------------------------- */
@@ -449,11 +570,36 @@ struct mm_struct *shim_mm_get_memory(unsigned int size)
 	return mm;
 }
 
+static bool in_mm(const volatile void *p, const struct mm_struct *mm)
+{
+	const char *c = (const char *)(uintptr_t)p;
+
+	return c >= (const char *)mm && c < (const char *)mm + MM_SIZE;
+}
+
+/* The CPU that frees has its own stores behind it. */
+static void drain_mm(struct cpu *cpu, const struct mm_struct *mm)
+{
+	for (int i = 0; i < cpu->nr_stores;) {
+		if (!in_mm(cpu->store[i].p, mm)) {
+			i++;
+			continue;
+		}
+		drain_location(cpu, cpu->store[i].p);
+		i = 0;
+	}
+}
+
 void shim_mm_free(struct mm_struct *mm)
 {
 	if (mm->freed)
 		violation("CPU %d frees %s twice", ex->cpu, name_of(mm));
+	drain_mm(this_cpu(), mm);
 	for (int i = 0; i < MAX_CPUS; i++) {
+		for (int j = 0; j < cpus[i].nr_stores; j++)
+			if (in_mm(cpus[i].store[j].p, mm))
+				violation("CPU %d frees %s, to which CPU %d has stored",
+					  ex->cpu, name_of(mm), i);
 		unsigned long *slot = &per_cpu(lazy_mm_slot.val, i);
 
 		if (lazy_mm_slot_mm(see(&cpus[i], slot, sizeof(*slot))) == mm)
@@ -483,11 +629,27 @@ void local_irq_disable(void)
 	this_cpu()->irq_off++;
 }
 
+/* The task may lose the CPU here, if the scenario wants it. */
+static void may_be_preempted(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!cpu->irq_off && !cpu->preempt && !cpu->in_nmi && cpu->until_preempted &&
+	    !--cpu->until_preempted)
+		ex->scenario->preempt();
+}
+
+void preempt_at(int cpu, int n)
+{
+	cpus[cpu].until_preempted = n;
+}
+
 void local_irq_enable(void)
 {
 	/* An interrupt may come right here, before anything else happens. */
 	if (!--this_cpu()->irq_off)
 		step("interrupts on", NULL, 1UL << 32);
+	may_be_preempted();
 }
 
 bool irqs_disabled(void)
@@ -594,6 +756,9 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info,
 			here = true;
 			continue;
 		}
+		if (uninvolved >> i & 1)
+			violation("CPU %d interrupts CPU %d, which has nothing to do with it",
+				  ex->cpu, i);
 		/* The request is queued by an atomic operation. */
 		step("interrupt for", per_cpu_ptr(&lazy_mm_slot, i), 1UL << 32);
 		drain(this_cpu());
@@ -614,6 +779,41 @@ void on_each_cpu_mask(const struct cpumask *mask, smp_call_func_t fn, void *info
 	on_each_cpu_cond_mask(NULL, fn, info, wait, mask);
 }
 
+/* cpus_read_lock(); the other side is held from idle_task_exit() until finish_cpu(). */
+static int hotplug_readers;
+static bool hotplug_writer, cpus_locked[MAX_CPUS];
+
+static bool no_writer(void *unused)
+{
+	return !hotplug_writer;
+}
+
+static bool no_readers(void *unused)
+{
+	return !hotplug_readers;
+}
+
+void cpus_read_lock(void)
+{
+	shim_wait(no_writer, NULL);
+	hotplug_readers++;
+	cpus_locked[ex->cpu] = true;
+}
+
+void cpus_read_unlock(void)
+{
+	drain(this_cpu());
+	hotplug_readers--;
+	cpus_locked[ex->cpu] = false;
+	/* Others may be first, whatever comes next. */
+	step("CPUs unlocked", NULL, 1UL << 32);
+}
+
+bool shim_cpus_locked(void)
+{
+	return cpus_locked[ex->cpu];
+}
+
 static bool others_stop(void *unused)
 {
 	for (int i = 0; i < MAX_CPUS; i++)
@@ -624,18 +824,28 @@ static bool others_stop(void *unused)
 
 void shim_take_cpu_down(void)
 {
+	hotplug_writer = true;
+	shim_wait(no_readers, NULL);
 	shim_wait(others_stop, NULL);
 	for (int i = 0; i < MAX_CPUS; i++)
 		drain(&cpus[i]);
 	local_irq_disable();
+	is_private(&shim_online.bits[0], true, true);
 	shim_online.bits[0] &= ~(1UL << ex->cpu);
 	take_calls();
+}
+
+void shim_cpu_is_down(void)
+{
+	hotplug_writer = false;
 }
 
 /* A CPU that could be preempted has no read-side section; its accesses are over. */
 static void quiescent(struct cpu *cpu)
 {
-	if (cpu->irq_off || cpu->preempt || cpu->in_nmi)
+	/* One that is offline is not waited for. */
+	if ((cpu->irq_off || cpu->preempt || cpu->in_nmi) &&
+	    shim_online.bits[0] >> (cpu - cpus) & 1)
 		return;
 	for (int i = 0; i < MAX_CPUS; i++) {
 		if (!(cpus[i].grace >> (cpu - cpus) & 1))
@@ -674,6 +884,8 @@ void mutex_lock(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
+	if (!mutex->locked)
+		violation("CPU %d unlocks a mutex that it has not locked", ex->cpu);
 	drain(this_cpu());
 	mutex->locked = 0;
 }
@@ -831,8 +1043,10 @@ static void list_transitions(struct frame *f)
 
 		ex->cpu = i;
 		ex->running = false;
+		ex->in_until = true;
 		if (!cpu->until || cpu->until(cpu->until_arg))
 			f->next[f->nr++] = (struct transition) { STEP, i, 0 };
+		ex->in_until = false;
 		ex->running = true;
 		if (!cpu->irq_off && !cpu->in_nmi && wants_interrupt(cpu))
 			f->next[f->nr++] = (struct transition) { INTERRUPT, i, 0 };
@@ -884,6 +1098,7 @@ static void push(void)
 	if (ex->depth == ex->max_depth)
 		die("an order has too many steps");
 	f = &ex->frames[ex->depth++];
+	f->saved = NULL;
 	f->by = ex->by;
 	f->op = ex->about.op;
 	f->op_p = ex->about.op_p;
@@ -920,9 +1135,9 @@ static void start_cpu(int i)
 		swapcontext(&ex->main_context, &ex->start_context);
 }
 
-/* False if something was found. */
-static bool explore(const struct scenario *scenario, unsigned int value)
+static enum outcome explore(const struct scenario *scenario, unsigned int value)
 {
+	volatile bool again = false;
 	struct timespec start, end;
 	char setting[60] = "";
 
@@ -942,7 +1157,10 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 
 	ex->running = ex->started = false;
 	shim_possible.bits[0] = shim_online.bits[0] = (1UL << MAX_CPUS) - 1;
+	if (__stop_percpu - __start_percpu > PERCPU_SIZE)
+		die("PERCPU_SIZE is too small");
 	for (int i = 0; i < MAX_CPUS; i++) {
+		start_context(i, true);
 		name_memory(&shim_rq[i].curr, 8, "rq[%d].curr", i);
 		name_memory(per_cpu_ptr(&lazy_mm_slot, i), sizeof(lazy_mm_slot), "slot of CPU %d", i);
 		name_memory(per_cpu_ptr(&cpu_tlbstate.loaded_mm, i), 8, "page tables of CPU %d", i);
@@ -976,6 +1194,12 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 		ex->running = true;
 		print_trace();
 		ex->depth = 0;
+		break;
+	case 3:
+		again = true;
+		ex->in_until = false;
+		while (ex->depth)
+			free(ex->frames[--ex->depth].saved);
 	}
 	while (ex->depth) {
 		struct frame *f = &ex->frames[ex->depth - 1];
@@ -1003,46 +1227,62 @@ static bool explore(const struct scenario *scenario, unsigned int value)
 			push();
 	}
 
+	munmap(ex->seen, ex->seen_size * sizeof(*ex->seen));
+	for (int i = 0; i < MAX_CPUS; i++)
+		munmap(ex->stack[i], STACK_SIZE);
+	if (again)
+		return AGAIN;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	printf("%s %s%s%s: %zu states, %lu steps, at most %zu in a row, %lu ends, %.1f s\n",
 	       ex->problem[0] ? "FAIL" : "ok  ", scenario->name, setting[0] ? " " : "", setting,
 	       ex->seen_used, ex->transitions, ex->depth_reached, ex->ends,
 	       (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
 	fflush(stdout);
-	munmap(ex->seen, ex->seen_size * sizeof(*ex->seen));
-	for (int i = 0; i < MAX_CPUS; i++)
-		munmap(ex->stack[i], STACK_SIZE);
-	return !ex->problem[0];
+	return ex->problem[0] ? FOUND : NOTHING_FOUND;
 }
 
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: explore [SCENARIO]...\n"
+		"usage: explore [-k] [-l] [SCENARIO]...\n"
 		"Tries every order of steps of our code in the scenarios, all or those named, in\n"
 		"each of their settings. Prints how many states there were; at the first violation\n"
-		"the steps that led to it, exit status 1. Scenarios:");
-	for (unsigned int i = 0; i < nr_scenarios; i++)
-		fprintf(to, " %s", scenarios[i].name);
-	fprintf(to, "\n");
+		"the steps that led to it, exit status 1; with -k it goes on with the next setting.\n"
+		"-l lists the scenarios.\n");
 }
 
 int main(int argc, char **argv)
 {
 	size_t size = (size_t)(_end - __data_start);
 	char *pristine = get(size);
-	u64 states = 0, cases = 0;
+	u64 states = 0, cases = 0, bad = 0;
+	bool go_on = false;
+	int opt;
 
 	ex = get(sizeof(*ex));
 	ex->max_depth = 5000;
 	ex->frames = get(ex->max_depth * sizeof(*ex->frames));
-	for (int i = 1; i < argc; i++) {
-		bool known = false;
-
-		if (!strcmp(argv[i], "-h")) {
+	while ((opt = getopt(argc, argv, "hkl")) != -1) {
+		switch (opt) {
+		case 'h':
 			usage(stdout);
 			return 0;
+		case 'k':
+			go_on = true;
+			break;
+		case 'l':
+			for (unsigned int i = 0; i < nr_scenarios; i++)
+				if (scenarios[i].values)
+					printf("%s\n", scenarios[i].name);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
 		}
+	}
+	for (int i = optind; i < argc; i++) {
+		bool known = false;
+
 		for (unsigned int j = 0; j < nr_scenarios; j++)
 			known |= !strcmp(argv[i], scenarios[j].name);
 		if (!known) {
@@ -1054,18 +1294,30 @@ int main(int argc, char **argv)
 	memcpy(pristine, variables(), size);
 
 	for (unsigned int i = 0; i < nr_scenarios; i++) {
-		bool wanted = argc == 1;
+		bool wanted = optind == argc;
 
-		for (int j = 1; j < argc; j++)
+		for (int j = optind; j < argc; j++)
 			wanted |= !strcmp(argv[j], scenarios[i].name);
 		for (unsigned int v = 0; wanted && v < scenarios[i].values; v++) {
-			memcpy(variables(), pristine, size);
-			if (!explore(&scenarios[i], v))
-				return 1;
+			enum outcome outcome;
+
+			ex->nr_locations = 0;
+			do {
+				memcpy(variables(), pristine, size);
+				outcome = explore(&scenarios[i], v);
+			} while (outcome == AGAIN);
+			if (outcome == FOUND) {
+				if (!go_on)
+					return 1;
+				bad++;
+			}
 			states += ex->seen_used;
 			cases++;
 		}
 	}
-	printf("%lu cases, %lu states, nothing found\n", cases, states);
-	return 0;
+	if (bad)
+		printf("%lu cases, %lu states, %lu failed\n", cases, states, bad);
+	else
+		printf("%lu cases, %lu states, nothing found\n", cases, states);
+	return bad != 0;
 }

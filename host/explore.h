@@ -15,6 +15,7 @@
  * @setup: makes tasks and mms; runs before the exploration
  * @cpu: what each CPU does; NULL: it is idle, takes interrupts and does work items
  * @nmi: what an NMI does, at any time, once, on CPU 0
+ * @preempt: what happens on a CPU instead of its task, when preempt_at() says
  * @check: at the end of every order, when no CPU has anything left to do
  */
 struct scenario {
@@ -24,6 +25,7 @@ struct scenario {
 	void (*setup)(unsigned int value);
 	void (*cpu[MAX_CPUS])(void);
 	void (*nmi)(void);
+	void (*preempt)(void);
 	void (*check)(void);
 };
 
@@ -32,6 +34,10 @@ extern const unsigned int nr_scenarios;
 
 /* Something that must not be: ends the exploration and prints how it came to it. */
 void violation(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* The task of @cpu is preempted at the @n-th time that it enables interrupts. */
+void preempt_at(int cpu, int n);
+/* A set of CPUs: to interrupt one of these is a violation. */
+extern unsigned int uninvolved;
 /* For the trace. */
 void name_memory(const void *p, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

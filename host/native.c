@@ -19,6 +19,7 @@ DEFINE_PER_CPU(struct table_sync_stats, table_sync_stats);
 #endif
 
 __thread int shim_this_cpu;
+unsigned long shim_interrupts[NR_CPUS];
 bool shim_one_thread;
 void (*shim_warn_hook)(const char *text);
 void (*shim_err_hook)(const char *text);
@@ -38,7 +39,7 @@ struct cpu {
 	/* Only the CPU itself looks at these. */
 	struct task_struct *task;
 	int irq_off, preempt;
-	bool in_irq, in_nmi;
+	bool in_irq, in_nmi, cpus_locked;
 	/* The latest grace period that this CPU doesn't hold up. */
 	unsigned long grace;
 	/* Who has put something into call[]. */
@@ -388,6 +389,7 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info,
 		call->info = info;
 		__atomic_store_n(&call->busy, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_or(&cpus[i].callers, 1UL << me, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&shim_interrupts[i], 1, __ATOMIC_RELAXED);
 		called |= 1UL << i;
 	}
 	if (online >> me & 1 && (!cond || cond(me, info))) {
@@ -465,6 +467,61 @@ static void let_stop(struct cpu *cpu)
 	}
 }
 
+/*
+ * cpus_read_lock(): how many hold it. A CPU that goes down or comes up subtracts
+ * HOTPLUG_WRITER, which is more than there are CPUs.
+ */
+#define HOTPLUG_WRITER	1000
+static int hotplug_lock;
+
+static bool take_read_lock(void *unused)
+{
+	int readers = __atomic_load_n(&hotplug_lock, __ATOMIC_RELAXED);
+
+	return readers >= 0 &&
+	       __atomic_compare_exchange_n(&hotplug_lock, &readers, readers + 1, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+void cpus_read_lock(void)
+{
+	WARN(this_cpu()->cpus_locked, "cpus_read_lock() twice");
+	shim_wait(take_read_lock, NULL);
+	this_cpu()->cpus_locked = true;
+}
+
+void cpus_read_unlock(void)
+{
+	this_cpu()->cpus_locked = false;
+	__atomic_sub_fetch(&hotplug_lock, 1, __ATOMIC_RELEASE);
+}
+
+bool shim_cpus_locked(void)
+{
+	return this_cpu()->cpus_locked;
+}
+
+static bool no_readers(void *unused)
+{
+	return __atomic_load_n(&hotplug_lock, __ATOMIC_ACQUIRE) == -HOTPLUG_WRITER;
+}
+
+static void cpus_write_lock(void)
+{
+	__atomic_sub_fetch(&hotplug_lock, HOTPLUG_WRITER, __ATOMIC_ACQUIRE);
+	shim_wait(no_readers, NULL);
+}
+
+static void cpus_write_unlock(void)
+{
+	__atomic_add_fetch(&hotplug_lock, HOTPLUG_WRITER, __ATOMIC_RELEASE);
+}
+
+void shim_cpu_is_down(void)
+{
+	cpus_write_unlock();
+}
+
 static bool others_stand_still(void *unused)
 {
 	unsigned long online = mem_load(&shim_online.bits[0], sizeof(long), MEM_ORDERED);
@@ -475,6 +532,7 @@ static bool others_stand_still(void *unused)
 
 void shim_take_cpu_down(void)
 {
+	cpus_write_lock();
 	__atomic_store_n(&stop_arrived, 1UL << shim_this_cpu, __ATOMIC_RELAXED);
 	/* Not to be stopped by ourselves. */
 	preempt_disable();
@@ -492,10 +550,12 @@ void shim_bring_cpu_up(void)
 {
 	struct cpu *cpu = this_cpu();
 
+	cpus_write_lock();
 	cpu->irq_off = 0;
 	cpu->preempt = 0;
 	mem_store(&cpu->task->pid, (u64)shim_this_cpu + 1, sizeof(int), MEM_ORDERED);
 	__atomic_fetch_or(&shim_online.bits[0], 1UL << shim_this_cpu, __ATOMIC_SEQ_CST);
+	cpus_write_unlock();
 	shim_poll();
 }
 
@@ -513,6 +573,7 @@ void mutex_lock(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
+	WARN(!__atomic_load_n(&mutex->locked, __ATOMIC_RELAXED), "a mutex is unlocked that nobody has locked");
 	__atomic_store_n(&mutex->locked, 0, __ATOMIC_RELEASE);
 }
 

@@ -13,6 +13,9 @@ extern bool shim_one_thread;
 extern unsigned long shim_mms_made, shim_mms_freed;
 extern struct mm_struct *shim_last_freed;
 
+/* How often a CPU has been interrupted by others. */
+extern unsigned long shim_interrupts[NR_CPUS];
+
 /* If set: gets the warnings, which otherwise end the program. */
 extern void (*shim_warn_hook)(const char *text);
 /* If set: gets the text of pr_err(). */

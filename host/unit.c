@@ -13,6 +13,8 @@ int early_lazy_mm_piggyback_setup(char *str);
 int early_table_sync_skip_setup(char *str);
 
 #define CPUS 4
+/* A CPU that is possible, and stays offline. There is a hole in front of it. */
+#define NEVER_ONLINE 6
 
 /* -- what is expected ---------------------------------------------------------- */
 
@@ -92,7 +94,10 @@ static void set_up(void)
 	shim_one_thread = true;
 	shim_warn_hook = note_warning;
 	shim_err_hook = note_error;
-	shim_possible.bits[0] = shim_online.bits[0] = (1UL << CPUS) - 1;
+	shim_online.bits[0] = (1UL << CPUS) - 1;
+	shim_possible.bits[0] = shim_online.bits[0] | 1UL << NEVER_ONLINE;
+	for (int i = 0; i < NR_CPUS; i++)
+		start_context(i, true);
 	m = mm_alloc();
 	n = mm_alloc();
 	for (int i = 0; i < CPUS; i++) {
@@ -132,8 +137,24 @@ static bool freed(struct mm_struct *mm)
 	return shim_last_freed == mm;
 }
 
+/* The mode running, and what uses it, is not for all architectures. */
+#define HAS_RUNNING	IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING)
+
 #define lazy(ev)	shim_lazy_events(ev)
 #define syncs(ev)	shim_sync_events(ev)
+
+/* The CPUs that others have interrupted since the last call, none of them twice. */
+static unsigned long interrupted_cpus(void)
+{
+	unsigned long cpus = 0;
+
+	for (int i = 0; i < NR_CPUS; i++) {
+		EXPECT(shim_interrupts[i] <= 1, true);
+		cpus |= (unsigned long)!!shim_interrupts[i] << i;
+		shim_interrupts[i] = 0;
+	}
+	return cpus;
+}
 
 /* -- slot and mask ------------------------------------------------------------- */
 
@@ -162,12 +183,17 @@ static void mask_has_its_own_lines(void)
 			EXPECT(test_bit(per_cpu(lazy_mm_slot.bit, i), (unsigned long *)m),
 			       i == cpu);
 	}
+	EXPECT(per_cpu(lazy_mm_slot.bit, NEVER_ONLINE), per_cpu(lazy_mm_slot.bit, 0) + NEVER_ONLINE);
 	MASK(m) = 0;
 	/* Whatever the size, to the next line. */
 	lazy_mm_layout(SMP_CACHE_BYTES);
 	EXPECT(lazy_mm_offset, SMP_CACHE_BYTES);
 	lazy_mm_layout(SMP_CACHE_BYTES + 1);
 	EXPECT(lazy_mm_offset, 2 * SMP_CACHE_BYTES);
+	/* On a large machine the mask has several lines. */
+	shim_cpumask_bytes = 512;
+	EXPECT(lazy_mm_layout(SMP_CACHE_BYTES) >= SMP_CACHE_BYTES + sizeof(struct lazy_mm) + 512,
+	       true);
 }
 
 static void init_clears_mask(void)
@@ -195,19 +221,28 @@ static struct mm_struct *enter(enum lazy_mm_scheme scheme)
 	return active;
 }
 
-/* To init_mm. What leave returns. */
-static struct mm_struct *leave_by_hand(void)
+/* To init_mm. What leave returns is what the slot held. */
+static struct mm_struct *to_init_mm(void)
 {
-	struct mm_struct *owned;
+	struct mm_struct *active_mm = current->active_mm, *ref;
+	unsigned long slot = SLOT(shim_this_cpu);
 
 	local_irq_disable();
-	switch_mm_irqs_off(current->active_mm, &init_mm, current);
+	switch_mm_irqs_off(active_mm, &init_mm, current);
 	current->active_mm = &init_mm;
-	owned = lazy_mm_leave();
+	ref = lazy_mm_leave(active_mm);
 	local_irq_enable();
+	EXPECT(ref, slot);
+	EXPECT(SLOT(shim_this_cpu), 0);
+	return ref;
+}
+
+static struct mm_struct *leave_by_hand(void)
+{
+	struct mm_struct *ref = to_init_mm();
+
 	EXPECT(lazy(LAZY_MM_EV_LEAVE), 1);
-	EXPECT(SLOT(1), 0);
-	return owned;
+	return ref;
 }
 
 static void enter_refcount(void)
@@ -218,10 +253,10 @@ static void enter_refcount(void)
 	EXPECT(MASK(m), 0);
 	EXPECT(arch_lazy_mm_loaded(1), m);
 	EXPECT(lazy(LAZY_MM_EV_COUNTED), 1);
-	EXPECT(leave_by_hand(), m);
+	EXPECT(leave_by_hand(), OWNED(m));
 	EXPECT(lazy(LAZY_MM_EV_COUNTED), 2);
 	EXPECT(COUNT(m), 2);
-	lazy_mm_put(m);
+	lazy_mm_put((struct mm_struct *)OWNED(m));
 	EXPECT(COUNT(m), 1);
 }
 
@@ -232,7 +267,8 @@ static void enter_slot(enum lazy_mm_scheme scheme)
 	EXPECT(COUNT(m), 1);
 	EXPECT(MASK(m), 1 << 1);
 	EXPECT(arch_lazy_mm_loaded(1), m);
-	EXPECT(leave_by_hand(), NULL);
+	EXPECT(leave_by_hand(), m);
+	lazy_mm_put(m);
 	/* Sticky. */
 	EXPECT(MASK(m), 1 << 1);
 	EXPECT(COUNT(m), 1);
@@ -265,57 +301,23 @@ static void put_nothing(void)
 	EXPECT(shim_mms_freed, 0);
 }
 
-static void put_last_reference(void)
+/* A reference that isn't owned is a name only; the mm may be gone. */
+static void put_what_is_not_owned(void)
 {
 	lazy_mm_put(m);
+	lazy_mm_put_sched(m);
+	EXPECT(COUNT(m), 1);
+	EXPECT(lazy_mm_ref_mm(m), m);
+	EXPECT(lazy_mm_ref_mm((struct mm_struct *)OWNED(m)), m);
+	EXPECT(lazy_mm_ref_mm(NULL), NULL);
+}
+
+static void put_last_reference(void)
+{
+	lazy_mm_put((struct mm_struct *)OWNED(m));
 	EXPECT(freed(m), true);
-}
-
-/* Architecture code can't be told to use another mm. */
-static void grab_in_each_scheme(void)
-{
-	for (int scheme = 0; scheme < LAZY_MM_NR_SCHEMES; scheme++) {
-		bool counted = scheme == LAZY_MM_REFCOUNT || scheme == LAZY_MM_NONE;
-
-		lazy_mm_set_scheme(scheme);
-		on(1);
-		preempt_disable();
-		mmgrab_lazy_tlb(m);
-		EXPECT(SLOT(1), counted ? OWNED(m) : (unsigned long)m);
-		EXPECT(COUNT(m), counted ? 2 : 1);
-		mmdrop_lazy_tlb(m);
-		preempt_enable();
-		EXPECT(SLOT(1), 0);
-		EXPECT(COUNT(m), 1);
-	}
-	EXPECT(lazy(LAZY_MM_EV_ENTER), 4);
-	EXPECT(lazy(LAZY_MM_EV_LEAVE), 4);
-}
-
-static void grab_init_mm(void)
-{
-	mmgrab_lazy_tlb(&init_mm);
-	EXPECT(SLOT(0), 0);
-	EXPECT(COUNT(&init_mm), 1);
-	EXPECT(lazy(LAZY_MM_EV_ENTER), 0);
-}
-
-static void drop_lazy_frees(void)
-{
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
-	on(1);
-	preempt_disable();
-	mmgrab_lazy_tlb(m);
-	preempt_enable();
-	drop(m);
-	EXPECT(freed(m), false);
-	on(1);
-	preempt_disable();
-	/* The argument is only a name. */
-	mmdrop_lazy_tlb(n);
-	preempt_enable();
-	EXPECT(freed(m), true);
-	EXPECT(COUNT(n), 1);
+	lazy_mm_put_sched((struct mm_struct *)OWNED(n));
+	EXPECT(freed(n), true);
 }
 
 /* -- the check at enter and free ----------------------------------------------- */
@@ -529,7 +531,9 @@ static void leave_now(void)
 	int cpu = shim_this_cpu;
 
 	left = true;
-	leave(1);
+	/* In its own interrupt it doesn't. */
+	if (cpu != 1)
+		leave(1);
 	on(cpu);
 }
 
@@ -551,7 +555,7 @@ static void leave_before_each_access(enum lazy_mm_scheme scheme)
 		shim_run_work();
 		shim_until_delay = 0;
 		EXPECT(lazy_mm_slot_mm(SLOT(1)), left || scheme == LAZY_MM_SHOOTDOWN ? NULL : mm);
-		if (!left)
+		if (shim_rq[1].curr != &other[1])
 			leave(1);
 		leave(2);
 		EXPECT(freed(mm), true);
@@ -597,6 +601,42 @@ static void shootdown_moves_borrowers(void)
 	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 2);
 	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 0);
 	EXPECT(shim_run_work(), false);
+}
+
+/* A CPU that was a target once is not interrupted again. */
+static void shootdown_after_shootdown(void)
+{
+	struct mm_struct *o = mm_alloc();
+
+	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	borrow(1, m);
+	borrow(2, m);
+	drop(m);
+	on(0);
+	shim_run_work();
+	EXPECT(interrupted_cpus(), 0x6);
+	borrow(3, o);
+	drop(o);
+	on(0);
+	shim_run_work();
+	EXPECT(interrupted_cpus(), 0x8);
+	EXPECT(shim_mms_freed, 2);
+}
+
+/* A CPU that borrowed m once is in its mask, which is no reason to interrupt it. */
+static void shootdown_spares_others(void)
+{
+	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	borrow(1, m);
+	leave(1);
+	borrow(1, n);
+	borrow(2, m);
+	leave(2);
+	borrow(3, m);
+	drop(m);
+	on(0);
+	shim_run_work();
+	EXPECT(interrupted_cpus(), 0x8);
 }
 
 static void shootdown_of_own_cpu(void)
@@ -689,7 +729,7 @@ static void shoot_with(void (*fn)(void))
 	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 1);
 }
 
-/* Somebody switches to a user task, and will leave with interrupts on. */
+/* Nobody changes ->mm and the slot in two steps with interrupts on: that is said. */
 static void user_is_current(void)
 {
 	switch_mm_irqs_off(m, n, &other[1]);
@@ -701,14 +741,12 @@ static void user_is_current(void)
 static void shot_between_switch_and_leave(void)
 {
 	shoot_with(user_is_current);
+	EXPECT_WARNING("tsk->mm");
 	EXPECT(SLOT(1), OWNED(m));
 	EXPECT(other[1].active_mm, n);
 	EXPECT(arch_lazy_mm_loaded(1), n);
 	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 1);
 	EXPECT(freed(m), false);
-	on(1);
-	mmdrop_lazy_tlb(m);
-	EXPECT(freed(m), true);
 }
 
 static struct mm_struct firmware_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
@@ -735,7 +773,7 @@ static void shot_in_firmware(void)
 static void borrow_n_instead(void)
 {
 	switch_mm_irqs_off(m, n, current);
-	EXPECT(lazy_mm_leave(), NULL);
+	EXPECT(lazy_mm_leave(m), m);
 	current->active_mm = lazy_mm_enter(n, current);
 }
 
@@ -768,7 +806,7 @@ static void leave_meanwhile(void)
 {
 	switch_mm_irqs_off(m, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(lazy_mm_leave(), NULL);
+	EXPECT(lazy_mm_leave(m), m);
 }
 
 static void shot_with_empty_slot(void)
@@ -871,6 +909,7 @@ static void flush_between_switch_and_leave(void)
 	atomic_set(&m->mm_users, 0);
 	user_is_current();
 	flush_changes_nothing(m);
+	EXPECT_WARNING("tsk->mm");
 }
 
 static void flush_switched_off(void)
@@ -897,64 +936,29 @@ static void flush_of_exit(void)
 	EXPECT(SLOT(3), n);
 }
 
-/* -- evict, dead CPUs ---------------------------------------------------------- */
-
-static struct mm_struct *evict(void)
-{
-	struct mm_struct *owned;
-
-	local_irq_disable();
-	owned = lazy_mm_evict();
-	local_irq_enable();
-	return owned;
-}
-
-static void evict_borrower(void)
-{
-	borrow(1, m);
-	EXPECT(evict(), NULL);
-	EXPECT(SLOT(1), 0);
-	EXPECT(kthread[1].active_mm, &init_mm);
-	EXPECT(arch_lazy_mm_loaded(1), &init_mm);
-}
-
-static void evict_counted_borrower(void)
-{
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
-	borrow(1, m);
-	EXPECT(evict(), m);
-	EXPECT(SLOT(1), 0);
-	EXPECT(COUNT(m), 2);
-}
+/* -- a final drop first, dead CPUs --------------------------------------------- */
 
 /* A final drop was there first: active_mm is init_mm, the slot is owned. */
-static void evict_after_shot_and_handoff(void)
+static void leave_after_shot_and_handoff(void)
 {
 	borrow(1, m);
 	drop(m);
 	on(1);
 	switch_mm_irqs_off(m, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(evict(), m);
+	EXPECT(to_init_mm(), OWNED(m));
 }
 
-static void evict_nothing(void)
+static void leave_nothing(void)
 {
 	on(1);
-	EXPECT(evict(), NULL);
+	EXPECT(to_init_mm(), NULL);
 	EXPECT(kthread[1].active_mm, &init_mm);
-}
-
-static void evict_user(void)
-{
-	run_task(1, &other[1]);
-	evict();
-	EXPECT_WARNING("->mm");
 }
 
 static void dead_cpu_with_nothing(void)
 {
-	lazy_mm_leave_dead_cpu(2);
+	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(shim_mms_freed, 0);
 }
 
@@ -963,7 +967,7 @@ static void dead_cpu_with_slot(void)
 	borrow(2, m);
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2);
+	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(SLOT(2), 0);
 	EXPECT(COUNT(m), 1);
 	drop(m);
@@ -976,7 +980,7 @@ static void dead_cpu_with_reference(void)
 	borrow(2, m);
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2);
+	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(COUNT(m), 1);
 	EXPECT(freed(m), false);
 }
@@ -988,7 +992,7 @@ static void dead_cpu_with_last_reference(void)
 	EXPECT(SLOT(2), OWNED(m));
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2);
+	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(freed(m), true);
 }
 
@@ -1057,7 +1061,7 @@ static void use_mm_in_each_scheme(void)
 		kthread_unuse_mm(n);
 		EXPECT(COUNT(n), scheme == LAZY_MM_REFCOUNT ? 2 : 1);
 		EXPECT(kthread[1].active_mm, scheme == LAZY_MM_NONE ? &init_mm : n);
-		lazy_mm_put(evict());
+		lazy_mm_put(to_init_mm());
 		EXPECT(COUNT(n), 1);
 	}
 }
@@ -1230,8 +1234,11 @@ static void condition_of_each_mode(void)
 		MARK(1) = mms[cases[i].marked];
 		user[1].mm = mms[cases[i].runs];
 		shim_rq[1].curr = cases[i].runs ? &user[1] : &kthread[1];
-		per_cpu(context_tracking, 1).state.counter =
-			cases[i].user ? CT_STATE_USER : CT_STATE_KERNEL;
+		start_context(1, true);
+		on(1);
+		if (cases[i].user)
+			user_enter();
+		on(0);
 
 		tracked = table_sync_cond(TABLE_SYNC_TRACKED)(1, m);
 		running = table_sync_cond(TABLE_SYNC_RUNNING)(1, m);
@@ -1256,7 +1263,10 @@ static void sync_by(enum table_sync_mode mode, struct mm_struct *mm, unsigned in
 	run_task(1, &user[1]);
 	MARK(2) = m;
 	on(0);
-	__tlb_remove_table_sync_mm(mm, flags);
+	for (int i = 0; i < NR_CPUS; i++)
+		shim_interrupts[i] = 0;
+	tlb_remove_table_sync_mm(mm, flags);
+	EXPECT(current->tables_flushed, NULL);
 	EXPECT(syncs(TABLE_SYNC_EV_ASKED), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS) + syncs(TABLE_SYNC_EV_IPIS_SPARED), CPUS - 1);
 	EXPECT(preempt_count(), 0);
@@ -1265,13 +1275,17 @@ static void sync_by(enum table_sync_mode mode, struct mm_struct *mm, unsigned in
 static void sync_broadcast(void)
 {
 	sync_by(TABLE_SYNC_BROADCAST, m, 0);
+	EXPECT(interrupted_cpus(), 0xe);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
 	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
 }
 
 static void sync_running(void)
 {
+	if (!HAS_RUNNING)
+		return;
 	sync_by(TABLE_SYNC_RUNNING, m, TABLE_SYNC_CAN_SLEEP);
+	EXPECT(interrupted_cpus(), 0x6);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 2);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
 }
@@ -1279,6 +1293,7 @@ static void sync_running(void)
 static void sync_tracked(void)
 {
 	sync_by(TABLE_SYNC_TRACKED, m, 0);
+	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
 }
@@ -1286,16 +1301,19 @@ static void sync_tracked(void)
 static void sync_rcu(void)
 {
 	sync_by(TABLE_SYNC_RCU, m, TABLE_SYNC_CAN_SLEEP);
+	EXPECT(interrupted_cpus(), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_GRACE_PERIOD), 1);
 }
 
-/* As running. */
+/* As running, or broadcast where that isn't allowed. */
 static void sync_rcu_without_sleep(void)
 {
 	sync_by(TABLE_SYNC_RCU, m, 0);
-	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 2);
-	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
+	EXPECT(interrupted_cpus(), HAS_RUNNING ? 0x6 : 0xe);
+	EXPECT(syncs(TABLE_SYNC_EV_IPIS), HAS_RUNNING ? 2 : 3);
+	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), HAS_RUNNING);
+	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), !HAS_RUNNING);
 	EXPECT(syncs(TABLE_SYNC_EV_GRACE_PERIOD), 0);
 }
 
@@ -1308,7 +1326,7 @@ static void sync_none(void)
 
 static void sync_without_mm(void)
 {
-	sync_by(TABLE_SYNC_RUNNING, NULL, 0);
+	sync_by(TABLE_SYNC_TRACKED, NULL, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
 	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
 }
@@ -1318,7 +1336,9 @@ static void sync_without_mm_never_skips(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	sync_by(TABLE_SYNC_NONE, NULL, TABLE_SYNC_FLUSHED | TABLE_SYNC_CAN_SLEEP);
+	table_sync_flushed(NULL, true);
+	sync_by(TABLE_SYNC_NONE, NULL, TABLE_SYNC_CAN_SLEEP);
+	EXPECT(interrupted_cpus(), 0xe);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
 	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 0);
 }
@@ -1328,7 +1348,7 @@ static void sync_leaves_own_cpu_out(void)
 	table_sync_set_mode(TABLE_SYNC_RUNNING);
 	user[0].mm = m;
 	run_task(0, &user[0]);
-	__tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(m, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS_SPARED), 3);
 }
@@ -1337,23 +1357,57 @@ static void sync_leaves_offline_cpus_out(void)
 {
 	table_sync_set_mode(TABLE_SYNC_BROADCAST);
 	shim_online.bits[0] = 0x5;
-	__tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(m, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS_SPARED), 0);
 }
 
 static void sync_spares_user_mode(void)
 {
-	per_cpu(context_tracking, 1).state.counter = CT_STATE_USER;
+	if (!HAS_RUNNING)
+		return;
+	on(1);
+	user_enter();
+	/* The bits of RCU above the state make no difference. */
+	user_exit();
+	user_enter();
 	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 1);
+}
+
+/* Neither idle nor guest is user mode. */
+static void sync_spares_user_mode_only(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_GUEST);
+	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	EXPECT(interrupted_cpus(), 0x6);
+	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_IDLE);
+	tlb_remove_table_sync_mm(m, 0);
+	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
+}
+
+/* The state of a CPU without context tracking is no evidence. */
+static void sync_distrusts_state(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	start_context(1, false);
+	on(1);
+	user_enter();
+	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
 }
 
 static void sync_by_inline(void)
 {
 	table_sync_set_mode(TABLE_SYNC_BROADCAST);
-	tlb_remove_table_sync_mm(m);
+	tlb_remove_table_sync_mm(m, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
 }
 
@@ -1364,29 +1418,99 @@ static void skip_after_flush(void)
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_flush_waits(), true);
-	sync_by(TABLE_SYNC_RUNNING, m, TABLE_SYNC_FLUSHED);
+	table_sync_flushed(m, true);
+	sync_by(TABLE_SYNC_BROADCAST, m, 0);
 	/* The marked one. */
+	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 0);
+}
+
+/* A task's own walk has met the flush, whether it is marked or not. */
+static void skip_spares_task_walks(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	table_sync_flushed(m, true);
+	TASK_MARK(3) = m;
+	sync_by(TABLE_SYNC_BROADCAST, m, 0);
+	EXPECT(interrupted_cpus(), 0x4);
+}
+
+static void no_skip(struct mm_struct *mm)
+{
+	sync_by(TABLE_SYNC_BROADCAST, mm, 0);
+	EXPECT(interrupted_cpus(), 0xe);
+	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 0);
+	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
 }
 
 static void no_skip_without_flush(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	sync_by(TABLE_SYNC_RUNNING, m, 0);
-	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 0);
-	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 2);
+	no_skip(m);
+}
+
+/* It left lazy CPUs out. */
+static void no_skip_after_other_flush(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	table_sync_flushed(m, false);
+	no_skip(m);
+}
+
+static void no_skip_after_flush_of_other_mm(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	table_sync_flushed(n, true);
+	no_skip(m);
+}
+
+static void no_skip_after_flush_by_other_task(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	on(3);
+	table_sync_flushed(m, true);
+	no_skip(m);
+	EXPECT(kthread[3].tables_flushed, m);
+}
+
+static void no_skip_if_flush_came_before(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	table_sync_flushed(m, true);
+	table_sync_changed();
+	no_skip(m);
+}
+
+/* A flush is good for one wait, skipped or not, in any mode. */
+static void no_skip_twice(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
+		table_sync_set_mode(mode);
+		table_sync_flushed(m, true);
+		tlb_remove_table_sync_mm(m, 0);
+		EXPECT(current->tables_flushed, NULL);
+		table_sync_flushed(m, true);
+		tlb_remove_table_sync_mm(n, 0);
+		EXPECT(current->tables_flushed, NULL);
+	}
 }
 
 static void no_skip_if_flush_does_not_wait(void)
 {
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_flush_waits(), false);
-	sync_by(TABLE_SYNC_RUNNING, m, TABLE_SYNC_FLUSHED);
-	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 0);
-	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 2);
+	table_sync_flushed(m, true);
+	no_skip(m);
 }
 
 static void no_skip_by_parameter(void)
@@ -1432,14 +1556,44 @@ static void parameter_skip(void)
 
 /* -- the mode ------------------------------------------------------------------ */
 
-static void targeted_in_each_mode(void)
+static void mode_at_boot(void)
 {
-	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
+	EXPECT(table_sync_get_mode(), HAS_RUNNING ? TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST);
+	/* The safe answer, until it is known whether flushes wait. */
+	EXPECT(table_sync_each_sharer(), true);
+	initcall_table_sync_flush_init();
+	EXPECT(table_sync_each_sharer(), HAS_RUNNING);
+}
+
+static void each_sharer_in_each_mode(void)
+{
+	for (int i = 0; i < 2 * TABLE_SYNC_NR_MODES; i++) {
+		int mode = i % TABLE_SYNC_NR_MODES;
+
+		shim_flush_waits = i >= TABLE_SYNC_NR_MODES;
+		initcall_table_sync_flush_init();
 		table_sync_set_mode(mode);
 		EXPECT(table_sync_get_mode(), mode);
-		EXPECT(table_sync_targeted(), mode != TABLE_SYNC_BROADCAST);
+		EXPECT(table_sync_each_sharer(), shim_flush_waits || mode != TABLE_SYNC_BROADCAST);
+		/* The initcall may come after the mode was chosen. */
+		initcall_table_sync_flush_init();
+		EXPECT(table_sync_each_sharer(), shim_flush_waits || mode != TABLE_SYNC_BROADCAST);
 		EXPECT(table_walk_tracked(), mode == TABLE_SYNC_TRACKED);
 	}
+}
+
+/* Nobody is interrupted unless markers have to be reset. */
+static void mode_interrupts_for_markers_only(void)
+{
+	table_sync_set_mode(TABLE_SYNC_RCU);
+	table_sync_set_mode(TABLE_SYNC_BROADCAST);
+	EXPECT(interrupted_cpus(), 0);
+	table_sync_set_mode(TABLE_SYNC_TRACKED);
+	EXPECT(interrupted_cpus(), 0xe);
+	table_sync_set_mode(TABLE_SYNC_TRACKED);
+	EXPECT(interrupted_cpus(), 0);
+	table_sync_set_mode(TABLE_SYNC_RCU);
+	EXPECT(interrupted_cpus(), 0xe);
 }
 
 static void mode_resets_markers(void)
@@ -1451,7 +1605,7 @@ static void mode_resets_markers(void)
 	}
 	table_sync_set_mode(TABLE_SYNC_TRACKED);
 	EXPECT(TASK_MARK(2), m);
-	table_sync_set_mode(TABLE_SYNC_RUNNING);
+	table_sync_set_mode(TABLE_SYNC_RCU);
 	for (int i = 0; i < CPUS; i++) {
 		EXPECT(TASK_MARK(i), NULL);
 		/* These are true in every mode. */
@@ -1486,8 +1640,7 @@ struct test {
 static const struct test tests[] = {
 	T(slot_says_what_it_holds), T(mask_has_its_own_lines), T(init_clears_mask),
 	T(enter_refcount), T(enter_hazard), T(enter_shootdown), T(enter_none),
-	T(put_nothing), T(put_last_reference),
-	T(grab_in_each_scheme), T(grab_init_mm), T(drop_lazy_frees),
+	T(put_nothing), T(put_what_is_not_owned), T(put_last_reference),
 	T(check_enter_slot_in_use), T(check_enter_preemptible), T(check_enter_init_mm),
 	T(check_free_slot), T(check_free_active_mm), T(check_free_loaded),
 	T(drop_without_borrowers), T(drop_after_borrower), T(drop_with_borrower_of_another),
@@ -1495,15 +1648,15 @@ static const struct test tests[] = {
 	T(handoff_passes_over_others), T(counted_borrower_keeps_mm),
 	T(borrowers_of_two_schemes), T(each_pair_of_schemes),
 	T(leave_at_any_time_of_handoff), T(leave_at_any_time_of_shootdown),
-	T(shootdown_moves_borrowers), T(shootdown_of_own_cpu), T(shootdown_of_a_batch),
+	T(shootdown_moves_borrowers), T(shootdown_after_shootdown), T(shootdown_spares_others),
+	T(shootdown_of_own_cpu), T(shootdown_of_a_batch),
 	T(shootdown_after_all_left), T(shootdown_without_borrowers), T(shootdown_of_offline_cpu),
 	T(shot_between_switch_and_leave), T(shot_in_firmware), T(shot_with_count),
 	T(shot_with_owned_slot), T(shot_with_empty_slot),
 	T(flush_takes_mm_away), T(flush_takes_counted_mm_away), T(flush_without_reference),
 	T(flush_with_users_left), T(flush_of_other_mm), T(flush_of_no_mm), T(flush_in_firmware),
 	T(flush_between_switch_and_leave), T(flush_switched_off), T(flush_of_exit),
-	T(evict_borrower), T(evict_counted_borrower), T(evict_after_shot_and_handoff),
-	T(evict_nothing), T(evict_user),
+	T(leave_after_shot_and_handoff), T(leave_nothing),
 	T(dead_cpu_with_nothing), T(dead_cpu_with_slot), T(dead_cpu_with_reference),
 	T(dead_cpu_with_last_reference), T(cpu_goes_and_comes),
 	T(switch_in_each_scheme), T(use_mm_in_each_scheme), T(exec_in_kthread), T(exit_borrows),
@@ -1513,10 +1666,14 @@ static const struct test tests[] = {
 	T(sync_broadcast), T(sync_running), T(sync_tracked), T(sync_rcu),
 	T(sync_rcu_without_sleep), T(sync_none), T(sync_without_mm),
 	T(sync_without_mm_never_skips), T(sync_leaves_own_cpu_out),
-	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode), T(sync_by_inline),
-	T(skip_after_flush), T(no_skip_without_flush), T(no_skip_if_flush_does_not_wait),
+	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode), T(sync_spares_user_mode_only), T(sync_distrusts_state),
+	T(sync_by_inline),
+	T(skip_after_flush), T(skip_spares_task_walks), T(no_skip_without_flush), T(no_skip_after_other_flush),
+	T(no_skip_after_flush_of_other_mm), T(no_skip_after_flush_by_other_task),
+	T(no_skip_if_flush_came_before), T(no_skip_twice), T(no_skip_if_flush_does_not_wait),
 	T(no_skip_by_parameter), T(parameter_piggyback), T(parameter_skip),
-	T(targeted_in_each_mode), T(mode_resets_markers), T(walk_of_foreign_table),
+	T(mode_at_boot), T(each_sharer_in_each_mode),
+	T(mode_interrupts_for_markers_only), T(mode_resets_markers), T(walk_of_foreign_table),
 };
 
 #define NR_TESTS (sizeof(tests) / sizeof(tests[0]))

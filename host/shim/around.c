@@ -12,7 +12,9 @@ struct rq shim_rq[NR_CPUS];
 struct cpumask shim_possible, shim_online;
 unsigned int shim_cpumask_bytes = sizeof(struct cpumask);
 char shim_percpu[NR_CPUS][PERCPU_SIZE] __attribute__((aligned(SMP_CACHE_BYTES)));
-bool shim_flush_waits;
+bool shim_flush_waits, shim_flush_passes_over, shim_weak_switch;
+unsigned int shim_code;
+DEFINE_PER_CPU(unsigned int, shim_code_fetched);
 DEFINE_PER_CPU(struct shim_context_tracking, context_tracking);
 
 DEFINE_PER_CPU_SHARED_ALIGNED(struct tlb_state, cpu_tlbstate);
@@ -29,7 +31,7 @@ bool arch_table_flush_waits(void)
 
 bool context_tracking_enabled_cpu(int cpu)
 {
-	return true;
+	return mem_peek(per_cpu(context_tracking, cpu).active);
 }
 
 int kstrtobool(const char *text, bool *value)
@@ -83,6 +85,15 @@ void mmput(struct mm_struct *mm)
 	}
 }
 
+/* The core runs what is in memory from here on. */
+static void sync_core(void)
+{
+	unsigned int code = READ_ONCE(shim_code);
+
+	/* Both at once: nothing comes in between. */
+	per_cpu(shim_code_fetched, smp_processor_id()) = code;
+}
+
 /* -- page tables loaded --------------------------------------------------------------- */
 
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
@@ -94,7 +105,10 @@ void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 	if (READ_ONCE(tlb->loaded_mm) == next)
 		return;
 	WRITE_ONCE(tlb->loaded_mm, next);
+	if (shim_weak_switch)
+		return;
 	smp_mb();	/* mm_cpumask() and CR3 */
+	sync_core();	/* CR3 */
 }
 
 void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk)
@@ -105,14 +119,17 @@ void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk)
 
 struct flush {
 	struct mm_struct *mm;
-	bool freed_tables;
+	bool freed_tables, anybody;
 };
 
 static bool flush_cond(int cpu, void *info)
 {
 	struct flush *flush = info;
 
-	return arch_lazy_mm_loaded((unsigned int)cpu) == flush->mm &&
+	if (arch_lazy_mm_loaded((unsigned int)cpu) != flush->mm)
+		return false;
+	flush->anybody = true;
+	return !shim_flush_passes_over &&
 	       (flush->freed_tables || !READ_ONCE(per_cpu(cpu_tlbstate.is_lazy, cpu)));
 }
 
@@ -134,6 +151,8 @@ void flush_tlb_mm(struct mm_struct *mm, bool freed_tables)
 	preempt_disable();
 	smp_mb();	/* tlb_gen */
 	on_each_cpu_cond_mask(flush_cond, flush_tlb_func, &flush, true, cpu_online_mask);
+	if (flush.anybody)
+		table_sync_flushed(mm, freed_tables);
 	preempt_enable();
 }
 
@@ -158,7 +177,7 @@ void start_task(int cpu, struct task_struct *task)
 void context_switch(struct task_struct *next)
 {
 	struct task_struct *prev = current;
-	struct mm_struct *owned = NULL;
+	struct mm_struct *lazy = NULL;
 
 	shim_wait(runs_nowhere, next);
 	local_irq_disable();
@@ -178,8 +197,10 @@ void context_switch(struct task_struct *next)
 	} else {					/* to user */
 		switch_mm_irqs_off(prev->active_mm, next->mm, next);
 		if (!prev->mm) {			/* from kernel */
+			lazy = __lazy_mm_leave(prev->active_mm);
 			prev->active_mm = NULL;
-			owned = __lazy_mm_leave();
+			if (!lazy_mm_ref_matters(lazy, next->mm))
+				lazy = NULL;
 		}
 	}
 	set_current(next);
@@ -187,8 +208,12 @@ void context_switch(struct task_struct *next)
 	/* finish_task_switch() */
 	smp_store_release(&prev->pid, 0);
 	local_irq_enable();
-	if (owned)
-		mmdrop(owned);
+	if (lazy) {
+		/* membarrier_mm_sync_core_before_usermode() */
+		if (lazy_mm_ref_mm(lazy) == current->mm && atomic_read(&current->mm->membarrier_state))
+			sync_core();
+		lazy_mm_put_sched(lazy);
+	}
 	preempt_enable();
 }
 
@@ -208,16 +233,14 @@ void exec_mmap(struct mm_struct *mm)
 {
 	struct mm_struct *old_mm = current->mm, *active_mm, *lazy = NULL;
 
+	/* ARCH_WANT_IRQS_OFF_ACTIVATE_MM: interrupts stay off. */
 	local_irq_disable();
-	if (!old_mm)
-		lazy = lazy_mm_evict();
 	active_mm = current->active_mm;
 	current->active_mm = mm;
 	WRITE_ONCE(current->mm, mm);
-	/* x86 does not select ARCH_WANT_IRQS_OFF_ACTIVATE_MM. */
-	local_irq_enable();
-	local_irq_disable();
 	switch_mm_irqs_off(active_mm, mm, current);
+	if (!old_mm)
+		lazy = lazy_mm_leave(active_mm);
 	local_irq_enable();
 	if (old_mm)
 		mmput(old_mm);
@@ -236,7 +259,7 @@ void kthread_use_mm(struct mm_struct *mm)
 	current->active_mm = mm;
 	WRITE_ONCE(current->mm, mm);
 	switch_mm_irqs_off(active_mm, mm, current);
-	lazy = lazy_mm_leave();
+	lazy = lazy_mm_leave(active_mm);
 	local_irq_enable();
 	lazy_mm_put(lazy);
 }
@@ -284,13 +307,44 @@ static bool is_offline(void *cpu)
 void finish_cpu(int cpu)
 {
 	struct task_struct *idle;
+	struct mm_struct *mm;
 
 	shim_wait(is_offline, &cpu);
 	idle = shim_rq[cpu].curr;
 	shim_wait(runs_nowhere, idle);
-	if (idle->active_mm != &init_mm)
+	mm = idle->active_mm;
+	if (mm != &init_mm)
 		idle->active_mm = &init_mm;
-	lazy_mm_leave_dead_cpu((unsigned int)cpu);
+	lazy_mm_leave_dead_cpu((unsigned int)cpu, mm);
+	shim_cpu_is_down();
+}
+
+/* -- membarrier(2) ------------------------------------------------------------------------ */
+
+static void membarrier_ipi(void *info)
+{
+	bool *core = info;
+
+	smp_mb();
+	if (*core)
+		sync_core();
+}
+
+void membarrier(bool core)
+{
+	struct mm_struct *mm = current->mm;
+	struct cpumask mask = { };
+	int cpu;
+
+	smp_mb();
+	for_each_online_cpu(cpu) {
+		struct task_struct *curr = READ_ONCE(cpu_rq(cpu)->curr);
+
+		if (cpu != smp_processor_id() && READ_ONCE(curr->mm) == mm)
+			__cpumask_set_cpu(cpu, &mask);
+	}
+	on_each_cpu_mask(&mask, membarrier_ipi, &core, true);
+	smp_mb();
 }
 
 /* -- page tables ------------------------------------------------------------------------- */
@@ -301,6 +355,7 @@ unsigned int change_table(struct mm_struct *mm)
 {
 	unsigned int old = mm->table;
 
+	table_sync_changed();
 	WRITE_ONCE(mm->table, old + 1);
 	return old;
 }
@@ -317,6 +372,46 @@ static void walk(struct mm_struct *mm)
 	shim_in_walk();
 	if (READ_ONCE(shim_table[table]))
 		shim_walk_survived(table);
+}
+
+static int sharers;
+
+void share_table(struct mm_struct *a, struct mm_struct *b, unsigned int table)
+{
+	a->table = b->table = table;
+	sharers = 2;
+}
+
+struct mmu_gather {
+	struct mm_struct *mm;
+	bool unshared_tables, fully_unshared_tables, unshared_sync;
+};
+
+/* huge_pmd_unshare(): the entry goes, and one of those who share the table. */
+static void unshare(struct mmu_gather *tlb)
+{
+	WRITE_ONCE(tlb->mm->table, 0);
+	table_sync_changed();
+	tlb->unshared_tables = true;
+	tlb->unshared_sync = true;
+	if (!--sharers)
+		tlb->fully_unshared_tables = true;
+}
+
+static void tlb_flush_unshared_tables(struct mmu_gather *tlb)
+{
+	if (tlb->unshared_tables)
+		flush_tlb_mm(tlb->mm, true);
+	if (tlb->fully_unshared_tables || (tlb->unshared_sync && table_sync_each_sharer()))
+		tlb_remove_table_sync_mm(tlb->mm, 0);
+}
+
+void unshare_table(struct mm_struct *mm)
+{
+	struct mmu_gather tlb = { .mm = mm };
+
+	unshare(&tlb);
+	tlb_flush_unshared_tables(&tlb);
 }
 
 void gup_fast(void)
@@ -343,9 +438,7 @@ void marked_walk(struct mm_struct *mm)
 
 void perf_walk(void)
 {
-	struct mm_struct *mm = current->mm;
-
-	struct mm_struct *outer;
+	struct mm_struct *mm = READ_ONCE(current->mm), *outer;
 
 	/* nmi_uaccess_okay() */
 	if (!mm || arch_lazy_mm_loaded((unsigned int)smp_processor_id()) != mm)
@@ -355,17 +448,29 @@ void perf_walk(void)
 	table_walk_unmark(outer);
 }
 
-static void set_context(int state)
+void start_context(int cpu, bool active)
 {
-	mem_xchg(&this_cpu_ptr(&context_tracking)->state.counter, (u64)state, sizeof(int));
+	per_cpu(context_tracking, cpu).active = active;
+	per_cpu(context_tracking, cpu).state.counter = CT_RCU_WATCHING + CT_STATE_KERNEL;
+}
+
+/* Where it isn't active, the state is kept without order, and RCU doesn't count. */
+static void change_context(int difference)
+{
+	struct shim_context_tracking *ct = this_cpu_ptr(&context_tracking);
+
+	if (ct->active)
+		mem_add(&ct->state.counter, CT_RCU_WATCHING + difference, sizeof(int));
+	else
+		mem_add_later(&ct->state.counter, difference, sizeof(int));
 }
 
 void user_enter(void)
 {
-	set_context(CT_STATE_USER);
+	change_context(CT_STATE_USER - CT_STATE_KERNEL);
 }
 
 void user_exit(void)
 {
-	set_context(CT_STATE_KERNEL);
+	change_context(CT_STATE_KERNEL - CT_STATE_USER);
 }

@@ -87,7 +87,9 @@ enum mem_order {
 #ifndef NR_CPUS
 #define NR_CPUS 8
 #endif
+#ifndef PERCPU_SIZE
 #define PERCPU_SIZE 1024
+#endif
 
 #ifdef SHIM_EXPLORE
 #include "mem_explore.h"
@@ -100,8 +102,8 @@ enum mem_order {
 #define smp_load_acquire(p)	((typeof(*(p)))mem_load(p, sizeof(*(p)), MEM_ORDERED))
 #define smp_store_release(p, v)	mem_store(p, (u64)(v), sizeof(*(p)), MEM_ORDERED)
 #define smp_mb()		mem_fence()
-#define smp_rmb()		mem_fence()
-#define smp_wmb()		mem_fence()
+#define smp_rmb()		mem_rmb()
+#define smp_wmb()		mem_wmb()
 #define smp_mb__after_atomic()	mem_fence_after_atomic()
 #define smp_store_mb(x, v)	mem_store_fence(&(x), (u64)(v), sizeof(x))
 #define xchg(p, v)		((typeof(*(p)))mem_xchg(p, (u64)(v), sizeof(*(p))))
@@ -136,17 +138,17 @@ static inline void atomic_set(atomic_t *v, int i)
 
 static inline void atomic_inc(atomic_t *v)
 {
-	mem_add(&v->counter, 1, sizeof(v->counter), MEM_RELAXED);
+	mem_add_later(&v->counter, 1, sizeof(v->counter));
 }
 
 static inline void atomic_dec(atomic_t *v)
 {
-	mem_add(&v->counter, -1, sizeof(v->counter), MEM_RELAXED);
+	mem_add_later(&v->counter, -1, sizeof(v->counter));
 }
 
 static inline bool atomic_dec_and_test(atomic_t *v)
 {
-	return !(int)mem_add(&v->counter, -1, sizeof(v->counter), MEM_ORDERED);
+	return !(int)mem_add(&v->counter, -1, sizeof(v->counter));
 }
 
 static inline long atomic_long_read(const atomic_long_t *v)
@@ -156,7 +158,7 @@ static inline long atomic_long_read(const atomic_long_t *v)
 
 static inline long atomic_long_inc_return(atomic_long_t *v)
 {
-	return (long)mem_add(&v->counter, 1, sizeof(v->counter), MEM_ORDERED);
+	return (long)mem_add(&v->counter, 1, sizeof(v->counter));
 }
 
 /* -- per-CPU variables ------------------------------------------------------------- */
@@ -209,16 +211,16 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define for_each_cpu(cpu, mask)						\
 	for ((cpu) = cpumask_next_of(-1, cpumask_load(mask)); (cpu) < NR_CPUS; \
 	     (cpu) = cpumask_next_of((int)(cpu), cpumask_load(mask)))
-/* These two don't change while a test runs. */
+/* Doesn't change while a test runs. */
 #define for_each_possible_cpu(cpu)					\
 	for ((cpu) = cpumask_next_of(-1, shim_possible.bits[0]); (cpu) < NR_CPUS; \
 	     (cpu) = cpumask_next_of((int)(cpu), shim_possible.bits[0]))
-#define for_each_online_cpu(cpu)	for_each_possible_cpu(cpu)
+#define for_each_online_cpu(cpu)	for_each_cpu(cpu, cpu_online_mask)
 #define num_online_cpus()		((unsigned int)__builtin_popcountl(mem_peek(shim_online.bits[0])))
 #define cpumask_test_cpu(cpu, mask)	(cpumask_load(mask) >> (cpu) & 1)
 #define cpumask_empty(mask)		(!cpumask_load(mask))
 #define cpumask_clear(mask)		WRITE_ONCE((mask)->bits[0], 0)
-#define cpumask_set_cpu(cpu, mask)	((void)mem_or(&(mask)->bits[0], 1UL << (cpu)))
+#define cpumask_set_cpu(cpu, mask)	mem_or_later(&(mask)->bits[0], 1UL << (cpu))
 /* On a mask that nobody else looks at. */
 #define __cpumask_set_cpu(cpu, mask)	((void)((mask)->bits[0] |= 1UL << (cpu)))
 #define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & mem_peek((b)->bits[0]))
@@ -274,12 +276,18 @@ struct mm_struct {
 	atomic_t mm_count;
 	/* Stands for the page tables: an index of shim_table[]. */
 	unsigned int table;
+	atomic_t membarrier_state;
 	bool freed;
 	/* What lazy_mm_layout() asks for follows. */
 };
 
+enum {
+	MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE = 1,
+};
+
 struct task_struct {
 	struct mm_struct *mm, *active_mm;
+	struct mm_struct *tables_flushed;
 	const char *comm;
 	int pid;
 };
@@ -313,6 +321,8 @@ static inline void mmdrop(struct mm_struct *mm)
 		__mmdrop(mm);
 }
 
+#define mmdrop_sched(mm)	mmdrop(mm)
+
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 			struct task_struct *tsk);
 void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk);
@@ -337,8 +347,11 @@ void on_each_cpu_mask(const struct cpumask *mask, smp_call_func_t fn, void *info
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info, bool wait,
 			   const struct cpumask *mask);
 #define on_each_cpu(fn, info, wait)	on_each_cpu_mask(cpu_online_mask, fn, info, wait)
-#define cpus_read_lock()	((void)0)
-#define cpus_read_unlock()	((void)0)
+/* No CPU comes or goes meanwhile. */
+void cpus_read_lock(void);
+void cpus_read_unlock(void);
+bool shim_cpus_locked(void);
+#define lockdep_assert_cpus_held()	WARN_ON(!shim_cpus_locked())
 
 struct work_struct {
 	void (*fn)(struct work_struct *work);
@@ -365,12 +378,31 @@ struct static_key {
 #define DECLARE_STATIC_KEY_FALSE(name)	extern struct static_key name
 #define DEFINE_STATIC_KEY_FALSE(name)	struct static_key name
 #define static_branch_unlikely(key)	(mem_load(&(key)->enabled, sizeof(int), MEM_RELAXED) != 0)
-#define static_branch_enable(key)	((void)mem_xchg(&(key)->enabled, 1, sizeof(int)))
-#define static_branch_disable(key)	((void)mem_xchg(&(key)->enabled, 0, sizeof(int)))
+
+static inline void static_branch_set_cpuslocked(struct static_key *key, int enabled)
+{
+	lockdep_assert_cpus_held();
+	mem_xchg(&key->enabled, (u64)enabled, sizeof(int));
+}
+
+/* These take the lock, which doesn't nest. */
+static inline void static_branch_set(struct static_key *key, int enabled)
+{
+	WARN_ON(shim_cpus_locked());
+	cpus_read_lock();
+	static_branch_set_cpuslocked(key, enabled);
+	cpus_read_unlock();
+}
+
+#define static_branch_enable(key)		static_branch_set(key, 1)
+#define static_branch_disable(key)		static_branch_set(key, 0)
+#define static_branch_enable_cpuslocked(key)	static_branch_set_cpuslocked(key, 1)
+#define static_branch_disable_cpuslocked(key)	static_branch_set_cpuslocked(key, 0)
 
 /* -- nohz_full ------------------------------------------------------------------------------- */
 
 struct shim_context_tracking {
+	bool active;
 	atomic_t state;
 };
 
@@ -378,8 +410,12 @@ DECLARE_PER_CPU(struct shim_context_tracking, context_tracking);
 
 enum {
 	CT_STATE_KERNEL	= 0,
+	CT_STATE_IDLE	= 1,
 	CT_STATE_USER	= 2,
+	CT_STATE_GUEST	= 3,
 	CT_STATE_MASK	= 3,
+	/* Above it RCU counts; each way in and out adds this much. */
+	CT_RCU_WATCHING	= 4,
 };
 
 bool context_tracking_enabled_cpu(int cpu);

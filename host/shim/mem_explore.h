@@ -3,7 +3,8 @@
  * Accesses to shared memory as steps of the explorer (explore.c), which decides what
  * happens next before each of them. Stores wait in a buffer of their CPU, one for each
  * location, until the explorer lets them out: later than what follows them in the
- * program unless a barrier, or a release for what comes before it, says otherwise.
+ * program unless a barrier, or a release for what comes before it, says otherwise. So do
+ * atomic operations that return nothing.
  */
 #ifndef SHIM_MEM_EXPLORE_H
 #define SHIM_MEM_EXPLORE_H
@@ -14,9 +15,13 @@ u64 mem_load(const volatile void *p, int size, enum mem_order order);
 void mem_store(volatile void *p, u64 v, int size, enum mem_order order);
 u64 mem_xchg(volatile void *p, u64 v, int size);
 u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int size);
-u64 mem_add(volatile void *p, long n, int size, enum mem_order order);
-u64 mem_or(volatile unsigned long *p, unsigned long bits);
+u64 mem_add(volatile void *p, long n, int size);
+void mem_add_later(volatile void *p, long n, int size);
+void mem_or_later(volatile unsigned long *p, unsigned long bits);
 void mem_fence(void);
+void mem_wmb(void);
+/* Loads are in order anyway, and it orders nothing else. */
+#define mem_rmb()		((void)0)
 #define mem_fence_after_atomic()	mem_fence()
 #define mem_store_fence(p, v, size) do {					\
 	mem_store(p, v, size, MEM_RELAXED);				\

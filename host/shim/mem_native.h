@@ -21,14 +21,15 @@ static __always_inline void mem_delay(void)
 #define mem_delay()	((void)0)
 #endif
 
-/* @size is a constant where this is inlined: one of the two branches is left. */
+/* @size is a constant where this is inlined: one of the branches is left. */
 static __always_inline u64 mem_load(const volatile void *p, int size, enum mem_order order)
 {
 	int c11 = order == MEM_ORDERED ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED;
 
 	mem_delay();
 	return size == 8 ? __atomic_load_n((const volatile u64 *)p, c11) :
-			   __atomic_load_n((const volatile u32 *)p, c11);
+	       size == 4 ? __atomic_load_n((const volatile u32 *)p, c11) :
+			   __atomic_load_n((const volatile uint8_t *)p, c11);
 }
 
 static __always_inline void mem_store(volatile void *p, u64 v, int size, enum mem_order order)
@@ -38,8 +39,10 @@ static __always_inline void mem_store(volatile void *p, u64 v, int size, enum me
 	mem_delay();
 	if (size == 8)
 		__atomic_store_n((volatile u64 *)p, v, c11);
-	else
+	else if (size == 4)
 		__atomic_store_n((volatile u32 *)p, (u32)v, c11);
+	else
+		__atomic_store_n((volatile uint8_t *)p, (uint8_t)v, c11);
 }
 
 static __always_inline u64 mem_xchg(volatile void *p, u64 v, int size)
@@ -64,20 +67,47 @@ static __always_inline u64 mem_cmpxchg(volatile void *p, u64 old, u64 new, int s
 	return old4;
 }
 
-/* Returns the new value. */
-static __always_inline u64 mem_add(volatile void *p, long n, int size, enum mem_order order)
+/* Returns the new value: a full barrier. */
+static __always_inline u64 mem_add(volatile void *p, long n, int size)
 {
-	int c11 = order == MEM_ORDERED ? __ATOMIC_SEQ_CST : __ATOMIC_RELAXED;
-
 	mem_delay();
-	return size == 8 ? __atomic_add_fetch((volatile u64 *)p, (u64)n, c11) :
-			   __atomic_add_fetch((volatile u32 *)p, (u32)n, c11);
+	return size == 8 ? __atomic_add_fetch((volatile u64 *)p, (u64)n, __ATOMIC_SEQ_CST) :
+			   __atomic_add_fetch((volatile u32 *)p, (u32)n, __ATOMIC_SEQ_CST);
 }
 
-static __always_inline u64 mem_or(volatile unsigned long *p, unsigned long bits)
+/* These return nothing and order nothing. */
+static __always_inline void mem_add_later(volatile void *p, long n, int size)
 {
 	mem_delay();
-	return __atomic_fetch_or(p, bits, __ATOMIC_RELAXED);
+	if (size == 8)
+		__atomic_fetch_add((volatile u64 *)p, (u64)n, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_add((volatile u32 *)p, (u32)n, __ATOMIC_RELAXED);
+}
+
+static __always_inline void mem_or_later(volatile unsigned long *p, unsigned long bits)
+{
+	mem_delay();
+	__atomic_fetch_or(p, bits, __ATOMIC_RELAXED);
+}
+
+/* ThreadSanitizer doesn't know these either; x86 needs no instruction for them. */
+static __always_inline void mem_rmb(void)
+{
+#if defined(__x86_64__) || defined(__SANITIZE_THREAD__)
+	__asm__ volatile("" ::: "memory");
+#else
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+static __always_inline void mem_wmb(void)
+{
+#if defined(__x86_64__) || defined(__SANITIZE_THREAD__)
+	__asm__ volatile("" ::: "memory");
+#else
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
 }
 
 static __always_inline void mem_fence(void)

@@ -65,8 +65,9 @@
  * (__schedule()); CPU 1 has (D) after its load. exit_mm() and kthread_unuse_mm()
  * clear ->mm after smp_mb__after_spinlock().
  *
- * An interrupt may come before (E), which exec has with interrupts on, and an NMI between
- * the store to rq->curr and the switch of current. They walk under a mark.
+ * Each of these has the store and (E) in one region with interrupts off, so no other task
+ * runs between the two. An NMI may come there, and see current->mm while rq->curr is
+ * another task already. It walks under a mark.
  *
  * A CPU in user mode can't be in a walk of its task. On CPUs with context tracking
  * (nohz_full) the state says so, and the way into the kernel is a full barrier
@@ -78,7 +79,7 @@
  * Flushes that have interrupted everybody already
  * -----------------------------------------------
  *
- * On bare x86 a TLB flush is an IPI too. If the caller has flushed the mm after it
+ * On bare x86 a TLB flush is an IPI too. If the waiting task has flushed the mm after it
  * changed the table, every CPU that could be in a walk of mm has had one:
  *
  *   - A task's own walk runs on a CPU that has mm loaded and is not lazy. CPUs
@@ -89,18 +90,53 @@
  *     current would walk the old mm unseen by the flush. Walks in NMIs give up
  *     there (nmi_uaccess_okay()), and what is marked is interrupted all the same.
  *
- * So nothing but marked walks is left to wait for. That is a property of the back
- * end that flushes, see arch_table_flush_waits().
+ * So nothing but marked walks is left to wait for. Nobody claims that there was such a
+ * flush: current->tables_flushed says so.
+ *
+ *   table_sync_changed()         forgets it: a table is being taken out
+ *   table_sync_flushed(mm)       records mm, where the flush has waited for interrupts on
+ *                                all CPUs that use mm, lazy ones included
+ *   tlb_remove_table_sync_mm()   takes the record; it counts if it is the mm waited for
+ *
+ * All three are the same task, in program order. A flush that hardware broadcasts has
+ * another path and records nothing. A back end that leaves out CPUs or calls a hypervisor
+ * is on the recording path, but known at boot: arch_table_flush_waits() says no, and the
+ * record counts for nothing.
+ *
+ *
+ * Tables that mms share
+ * ---------------------
+ *
+ * hugetlb shares tables of PMDs. The last mm to stop sharing one may reuse it, and a walk
+ * of an mm that stopped earlier may still be inside. i_mmap_rwsem, held for writing, has
+ * the sharers one after the other, each with its flush and its wait. Either every sharer
+ * waits for walks of its own mm, or the last one interrupts every CPU. The second needs
+ * that the last one broadcasts for certain, so it is in force only while the mode is
+ * broadcast and flushes don't wait, and a change of mode ends it first:
+ *
+ *   CPU 0, walks A    CPU 1, A, not the last    CPU 2, changes the mode
+ *   ==============    ======================    =======================
+ *                                               each sharer waits = true
+ *   irqs off          clear the entry           synchronize_rcu()          (J)
+ *   load the entry    smp_mb()            (I)   mode = running
+ *   load the table    load each sharer waits
+ *   irqs on           unlock                    [B, the last, waits for walks of B]
+ *                                               [the table is reused]
+ *
+ * If CPU 1 loads false, then by (I) the entry was cleared before CPU 2 began (J). A walk
+ * that loaded the entry before is over when (J) ends, and the mode is another one only
+ * after that.
  *
  *
  * Changing the mode
  * -----------------
  *
- * A walk may be under way, with interrupts off, while code is patched. So: mode
- * broadcast in force; a grace period, after which no waiting side uses the old
- * mode (they run with preemption off; rcu waits for its own grace period and needs
+ * A walk may be under way, with interrupts off, while code is patched. So: every sharer
+ * waits; mode broadcast in force; a grace period (J), after which no waiting side uses the
+ * old mode (they run with preemption off; rcu waits for its own grace period and needs
  * nothing else); patch; reset the tasks' markers on every CPU by an interrupt, which
- * also ends all walks that began with the old code; new mode in force.
+ * also ends all walks that began with the old code; new mode in force. No CPU goes
+ * offline between the patch and the reset, or it would keep its marker.
  */
 #define pr_fmt(fmt) "table_sync: " fmt
 
@@ -244,22 +280,29 @@ static unsigned int sync_interrupt(struct mm_struct *mm, smp_cond_func_t cond)
 }
 
 /**
- * __tlb_remove_table_sync_mm() - wait for all lockless walks of an mm's page tables
+ * tlb_remove_table_sync_mm() - wait for all lockless walks of an mm's page tables
  * @mm: the mm whose page tables were changed; NULL warns once and waits for all
- * @flags: of &enum table_sync_flags, what the caller did and may do
+ * @flags: of &enum table_sync_flags
  *
- * tlb_remove_table_sync_mm() tells what it is for.
+ * After it no walk that may have seen the tables as they were before the call is
+ * under way. It is no grace period: walks under rcu_read_lock() alone (the per-VMA
+ * pte_offset_map() kind) are not waited for.
  *
- * Context: interrupts enabled; may sleep with %TABLE_SYNC_CAN_SLEEP. A full memory
- * barrier before and after.
+ * Context: interrupts enabled; may hold spinlocks that no CPU waits for with
+ * interrupts disabled; may sleep with %TABLE_SYNC_CAN_SLEEP. A full memory barrier
+ * before and after.
  */
-void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
+void tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 {
 	enum table_sync_mode mode, done;
 	unsigned long stamp;
-	bool skip = mm && (flags & TABLE_SYNC_FLUSHED) && table_sync_flush_waits();
 	unsigned int cpus = 0;
+	bool skip;
 	u64 start;
+
+	skip = mm && ((table_sync_flush_waits() && current->tables_flushed == mm) ||
+		      table_sync_oracle_lies());
+	current->tables_flushed = NULL;
 
 	preempt_disable();
 	start = table_sync_clock();
@@ -300,15 +343,30 @@ void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 	preempt_enable();
 }
 
-/**
- * table_sync_targeted() - does a sync reach walks of its own mm only?
- *
- * Where page tables are shared between mms (hugetlb), each mm that stops to share
- * one then has to sync for itself. With broadcasts the last one does it for all.
- */
-bool table_sync_targeted(void)
+/* -- tables that mms share ---------------------------------------------------- */
+
+/* False only while the last sharer interrupts every CPU for certain. */
+static bool each_sharer_waits __read_mostly = true;
+
+static bool each_sharer_has_to(enum table_sync_mode mode)
 {
-	return table_sync_get_mode() != TABLE_SYNC_BROADCAST;
+	return mode != TABLE_SYNC_BROADCAST || table_sync_flush_waits();
+}
+
+/**
+ * table_sync_each_sharer() - has an mm that stops to share a table to wait by itself?
+ *
+ * Context: any, after the mm's entry was cleared, under the lock that has the sharers
+ * of a table one after the other.
+ *
+ * Return: true if it calls tlb_remove_table_sync_mm() whether others still share the
+ * table or not, false if the wait of the last one is enough. A full memory barrier
+ * before that is decided.
+ */
+bool table_sync_each_sharer(void)
+{
+	smp_mb();						/* I */
+	return READ_ONCE(each_sharer_waits);
 }
 
 /* -- flushes that wait ------------------------------------------------------- */
@@ -338,6 +396,7 @@ static int __init table_sync_flush_init(void)
 	pr_info("TLB flushes %s lockless page-table walks\n",
 		table_sync_flush_property ? "wait for" :
 		table_sync_skip ? "don't wait for" : "are not trusted to wait for");
+	WRITE_ONCE(each_sharer_waits, each_sharer_has_to(table_sync_get_mode()));
 	return 0;
 }
 early_initcall(table_sync_flush_init);
@@ -347,10 +406,10 @@ early_initcall(table_sync_flush_init);
 #ifdef CONFIG_TABLE_SYNC_DYNAMIC
 
 DEFINE_STATIC_KEY_FALSE(table_walk_tracked_key);
+/* For KVM's walk. */
+EXPORT_SYMBOL_GPL(table_walk_tracked_key);
 
-enum table_sync_mode table_sync_mode __read_mostly =
-	IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ?
-	TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST;
+enum table_sync_mode table_sync_mode __read_mostly = TABLE_SYNC_INTERRUPTING;
 
 static DEFINE_MUTEX(table_sync_mutex);
 
@@ -375,19 +434,21 @@ void table_sync_set_mode(enum table_sync_mode mode)
 	if (mode == old)
 		goto unlock;
 
+	WRITE_ONCE(each_sharer_waits, true);
 	WRITE_ONCE(table_sync_mode, TABLE_SYNC_BROADCAST);
-	synchronize_rcu();
+	synchronize_rcu();					/* J */
 	if (track != table_walk_tracked()) {
-		if (track)
-			static_branch_enable(&table_walk_tracked_key);
-		else
-			static_branch_disable(&table_walk_tracked_key);
 		/* CPUs that come online later have nothing to reset. */
 		cpus_read_lock();
+		if (track)
+			static_branch_enable_cpuslocked(&table_walk_tracked_key);
+		else
+			static_branch_disable_cpuslocked(&table_walk_tracked_key);
 		on_each_cpu(table_walk_reset, NULL, 1);
 		cpus_read_unlock();
 	}
 	WRITE_ONCE(table_sync_mode, mode);
+	WRITE_ONCE(each_sharer_waits, each_sharer_has_to(mode));
 	trace_table_sync_mode(old, mode);
 unlock:
 	mutex_unlock(&table_sync_mutex);

@@ -74,15 +74,29 @@ static inline void table_sync_count(enum table_sync_event ev)
 }
 
 #ifdef CONFIG_DEBUG_TABLE_SYNC
+bool table_sync_oracle_lies(void);
 unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed);
 void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp);
 #else
+static inline bool table_sync_oracle_lies(void)
+{
+	return false;
+}
+
 static inline unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed)
 {
 	return 0;
 }
 
 static inline void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp) { }
+#endif
+
+#ifdef CONFIG_DEBUG_TABLE_SYNC_X86
+void table_sync_vcpu_walks(void);
+void table_sync_vcpu_goes_on(void);
+#else
+static inline void table_sync_vcpu_walks(void) { }
+static inline void table_sync_vcpu_goes_on(void) { }
 #endif
 
 #endif /* _MM_TABLE_SYNC_H */

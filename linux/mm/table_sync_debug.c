@@ -15,9 +15,9 @@
  * the mark or the switch of tasks, is visible to all that follows (H), so the wait
  * had to find this walk.
  *
- * If the wait is skipped because a flush has waited, the time is that of the flush: a
- * walk that begins between the two sees the tables as changed. The back end that
- * flushes tells when it begins.
+ * If the wait is skipped because a flush has waited, the time is that at which the task
+ * took the table out. A walk that began later may have met the flush, or sees the table
+ * gone; one that began earlier and is still under way was met by no flush.
  *
  * A delay inside the walk (table_walk_delay=, microseconds) makes walks last long
  * enough to be met.
@@ -47,15 +47,7 @@ struct walks {
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct walks, walks);
 static atomic_long_t sync_clock = ATOMIC_LONG_INIT(1);
 static u32 table_walk_delay;
-
-/* The last flush that began on this CPU. */
-struct flush {
-	struct task_struct *task;
-	struct mm_struct *mm;
-	unsigned long stamp;
-};
-
-static DEFINE_PER_CPU(struct flush, last_flush);
+static bool table_sync_lies;
 
 /**
  * table_walk_oracle_begin() - a walk begins, called after it was marked
@@ -73,8 +65,11 @@ void table_walk_oracle_begin(struct mm_struct *mm, bool marked)
 
 	if (WARN_ON_ONCE(depth == MAX_DEPTH))
 		return;
+	WARN_ONCE(!marked && mm != current->mm, "table_sync: not a task's own walk\n");
 	if (depth && marked)
 		table_sync_count(TABLE_SYNC_EV_WALKS_NESTED);
+	if (!depth)
+		table_sync_vcpu_walks();
 	WRITE_ONCE(walk->stamp, 0);
 	smp_wmb();		/* pairs with the reads of old_walks() */
 	WRITE_ONCE(walk->mm, mm);
@@ -95,8 +90,11 @@ EXPORT_SYMBOL_GPL(table_walk_oracle_begin);
 void table_walk_oracle_end(void)
 {
 	struct walks *own = this_cpu_ptr(&walks);
+	unsigned int depth = READ_ONCE(own->depth) - 1;
 
-	smp_store_release(&own->depth, READ_ONCE(own->depth) - 1);	/* read by old_walks() */
+	smp_store_release(&own->depth, depth);	/* read by old_walks() */
+	if (!depth)
+		table_sync_vcpu_goes_on();
 }
 EXPORT_SYMBOL_GPL(table_walk_oracle_end);
 
@@ -127,39 +125,38 @@ static unsigned int old_walks(struct mm_struct *mm, unsigned long now)
 }
 
 /**
- * table_sync_oracle_flush() - a TLB flush begins that interrupts every CPU of an mm
- * @mm: the mm, whose page tables have been changed
+ * table_sync_oracle_changed() - the current task takes a table out of a tree
  *
- * Context: preemption disabled.
+ * Context: task.
  */
-void table_sync_oracle_flush(struct mm_struct *mm)
+void table_sync_oracle_changed(void)
 {
-	struct flush *flush = this_cpu_ptr(&last_flush);
+	current->tables_changed = atomic_long_inc_return(&sync_clock);	/* H */
+}
 
-	flush->task = current;
-	flush->mm = mm;
-	flush->stamp = atomic_long_inc_return(&sync_clock);	/* H */
+/**
+ * table_sync_oracle_lies() - is it to be taken for granted that flushes have waited?
+ *
+ * With table_sync_lie=on, so that a test sees that it is found out.
+ */
+bool table_sync_oracle_lies(void)
+{
+	return table_sync_lies;
 }
 
 /**
  * table_sync_oracle_start() - somebody is going to wait for walks
  * @mm: of this mm, NULL for any
- * @flushed: has a flush by this task waited?
+ * @flushed: a flush is said to have waited since the table was taken out
  *
  * Context: preemption disabled.
- * Return: the time, for table_sync_oracle_finish().
+ * Return: the time, for table_sync_oracle_finish(). Walks that began before it have to
+ * be over then: now, or if a flush has waited, when this task took the table out.
  */
 unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed)
 {
-	struct flush *flush = this_cpu_ptr(&last_flush);
-	unsigned long now;
-
-	if (!flushed)
-		now = atomic_long_inc_return(&sync_clock);	/* H */
-	else if (flush->task == current && flush->mm == mm)
-		now = flush->stamp;
-	else
-		now = 0;	/* that was on another CPU: nothing is known */
+	unsigned long now = flushed ? current->tables_changed :
+				      atomic_long_inc_return(&sync_clock);	/* H */
 
 	table_sync_count_add(TABLE_SYNC_EV_WALKS_SEEN, old_walks(mm, now));
 	return now;
@@ -194,3 +191,13 @@ static int __init table_walk_delay_setup(char *str)
 	return 0;
 }
 early_param("table_walk_delay", table_walk_delay_setup);
+
+static int __init table_sync_lie_setup(char *str)
+{
+	if (str && !kstrtobool(str, &table_sync_lies))
+		return 0;
+	pr_err("table_sync: table_sync_lie=%s: neither on nor off, it stays %s\n",
+	       str ?: "", table_sync_lies ? "on" : "off");
+	return 0;
+}
+early_param("table_sync_lie", table_sync_lie_setup);

@@ -6,10 +6,14 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
+#include <linux/hugetlb.h>
 #include <linux/kthread.h>
 #include <linux/lazy_tlb_counters.h>
+#include <linux/mmu_context.h>
 #include <linux/sched/mm.h>
 #include <linux/workqueue.h>
+
+#include <asm/tlbflush.h>
 
 #include "table_sync.h"
 
@@ -27,6 +31,7 @@ static unsigned long events(enum table_sync_event ev)
 static int table_sync_test_init(struct kunit *test)
 {
 	saved_mode = table_sync_get_mode();
+	current->tables_flushed = NULL;
 	return 0;
 }
 
@@ -75,7 +80,10 @@ static void marker_nests(struct kunit *test)
 }
 
 static const enum table_sync_mode interrupting_modes[] = {
-	TABLE_SYNC_BROADCAST, TABLE_SYNC_TRACKED, TABLE_SYNC_RUNNING,
+	TABLE_SYNC_BROADCAST, TABLE_SYNC_TRACKED,
+#ifdef CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING
+	TABLE_SYNC_RUNNING,
+#endif
 };
 
 static void mode_desc(const enum table_sync_mode *mode, char *desc)
@@ -169,11 +177,14 @@ static void stop_runner(struct runner *runner, struct task_struct *task)
 static void running_is_targeted(struct kunit *test)
 {
 	unsigned int cpu = other_cpu(test);
-	struct mm_struct *other = mm_alloc();
+	struct mm_struct *other;
 	unsigned long ipis, spared;
 	struct task_struct *task;
 	struct runner runner;
 
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING))
+		kunit_skip(test, "not allowed here");
+	other = mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	table_sync_set_mode(TABLE_SYNC_RUNNING);
 	task = start_runner(test, &runner, cpu);
@@ -182,13 +193,13 @@ static void running_is_targeted(struct kunit *test)
 
 	ipis = events(TABLE_SYNC_EV_IPIS);
 	spared = events(TABLE_SYNC_EV_IPIS_SPARED);
-	tlb_remove_table_sync_mm(runner.mm);
+	tlb_remove_table_sync_mm(runner.mm, 0);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS) - ipis, 1UL);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS_SPARED) - spared,
 			num_online_cpus() - 2UL);
 
 	ipis = events(TABLE_SYNC_EV_IPIS);
-	tlb_remove_table_sync_mm(other);
+	tlb_remove_table_sync_mm(other, 0);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS), ipis);
 
 	stop_runner(&runner, task);
@@ -205,7 +216,8 @@ static void no_mm_is_broadcast(struct kunit *test)
 	table_sync_set_mode(mode);
 	ipis = events(TABLE_SYNC_EV_IPIS);
 	broadcasts = events(TABLE_SYNC_EV_BROADCAST);
-	__tlb_remove_table_sync_mm(NULL, TABLE_SYNC_FLUSHED | TABLE_SYNC_CAN_SLEEP);
+	table_sync_flushed(NULL, true);
+	tlb_remove_table_sync_mm(NULL, TABLE_SYNC_CAN_SLEEP);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_BROADCAST) - broadcasts, 1UL);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS) - ipis, num_online_cpus() - 1UL);
 }
@@ -213,59 +225,131 @@ static void no_mm_is_broadcast(struct kunit *test)
 /* A grace period for those that may sleep, interrupts for the others. */
 static void rcu_falls_back(struct kunit *test)
 {
-	unsigned long targeted, grace;
+	enum table_sync_event ev = IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ?
+				   TABLE_SYNC_EV_TARGETED : TABLE_SYNC_EV_BROADCAST;
+	unsigned long interrupting, grace;
 
 	table_sync_set_mode(TABLE_SYNC_RCU);
-	targeted = events(TABLE_SYNC_EV_TARGETED);
+	interrupting = events(ev);
 	grace = events(TABLE_SYNC_EV_GRACE_PERIOD);
-	__tlb_remove_table_sync_mm(MM_A, TABLE_SYNC_CAN_SLEEP);
+	tlb_remove_table_sync_mm(MM_A, TABLE_SYNC_CAN_SLEEP);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_GRACE_PERIOD) - grace, 1UL);
-	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_TARGETED), targeted);
+	KUNIT_EXPECT_EQ(test, events(ev), interrupting);
 	preempt_disable();
-	__tlb_remove_table_sync_mm(MM_A, 0);
+	tlb_remove_table_sync_mm(MM_A, 0);
 	preempt_enable();
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_GRACE_PERIOD) - grace, 1UL);
-	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_TARGETED) - targeted, 1UL);
+	KUNIT_EXPECT_EQ(test, events(ev) - interrupting, 1UL);
 }
 
-/* Where a flush has waited for tasks' walks, marked ones are still waited for. */
+/* How many waits are skipped if this one is. */
+static unsigned long skips(struct mm_struct *mm)
+{
+	unsigned long skipped = events(TABLE_SYNC_EV_SKIPPED);
+
+	tlb_remove_table_sync_mm(mm, 0);
+	return events(TABLE_SYNC_EV_SKIPPED) - skipped;
+}
+
+/*
+ * A wait is skipped after a flush that has interrupted every CPU that uses the mm, and
+ * after nothing else.
+ */
 static void flushed_is_skipped(struct kunit *test)
+{
+	enum table_sync_mode mode = *(const enum table_sync_mode *)test->param_value;
+	unsigned long waits = table_sync_flush_waits();
+
+	table_sync_set_mode(mode);
+
+	/* No flush; one that lazy CPUs did not get; one of another mm. */
+	table_sync_changed();
+	KUNIT_EXPECT_EQ(test, skips(MM_A), 0UL);
+	table_sync_changed();
+	table_sync_flushed(MM_A, false);
+	KUNIT_EXPECT_EQ(test, skips(MM_A), 0UL);
+	table_sync_changed();
+	table_sync_flushed(MM_B, true);
+	KUNIT_EXPECT_EQ(test, skips(MM_A), 0UL);
+
+	/* One that did it, once; one before the change. */
+	table_sync_changed();
+	table_sync_flushed(MM_A, true);
+	KUNIT_EXPECT_EQ(test, skips(MM_A), waits);
+	KUNIT_EXPECT_EQ(test, skips(MM_A), 0UL);
+	table_sync_flushed(MM_A, true);
+	table_sync_changed();
+	KUNIT_EXPECT_EQ(test, skips(MM_A), 0UL);
+}
+
+/* What is marked is interrupted, skipped or not. */
+static void marked_is_not_skipped(struct kunit *test)
 {
 	enum table_sync_mode mode = *(const enum table_sync_mode *)test->param_value;
 	unsigned int cpu = other_cpu(test);
 	struct table_walk *walk = per_cpu_ptr(&table_walk, cpu);
-	unsigned long skipped, ipis;
+	unsigned long ipis;
 	bool own;
 
 	if (!table_sync_flush_waits())
 		kunit_skip(test, "flushes don't wait here");
 	table_sync_set_mode(mode);
-	skipped = events(TABLE_SYNC_EV_SKIPPED);
 	ipis = events(TABLE_SYNC_EV_IPIS);
-	__tlb_remove_table_sync_mm(MM_A, TABLE_SYNC_FLUSHED);
-	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_SKIPPED) - skipped, 1UL);
+	table_sync_flushed(MM_A, true);
+	tlb_remove_table_sync_mm(MM_A, 0);
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS), ipis);
 
 	walk->marked = MM_A;
 	migrate_disable();
 	own = smp_processor_id() == cpu;
-	__tlb_remove_table_sync_mm(MM_A, TABLE_SYNC_FLUSHED);
+	table_sync_flushed(MM_A, true);
+	tlb_remove_table_sync_mm(MM_A, 0);
 	migrate_enable();
 	walk->marked = NULL;
 	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_IPIS) - ipis, own ? 0UL : 1UL);
+}
 
-	/* Not flushed, not skipped. */
-	tlb_remove_table_sync_mm(MM_A);
-	KUNIT_EXPECT_EQ(test, events(TABLE_SYNC_EV_SKIPPED) - skipped, 2UL);
+/* The TLB flush of this architecture leaves a record if it has interrupted, only then. */
+static void flush_tells(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+	struct vm_area_struct vma = { .vm_mm = mm };
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	table_sync_changed();
+	kthread_use_mm(mm);
+	/* Of pages, and of tables: the latter is what a collapse does. */
+	flush_tlb_page(&vma, 0);
+	KUNIT_EXPECT_NULL(test, current->tables_flushed);
+	flush_tlb_range(&vma, 0, PMD_SIZE);
+	kthread_unuse_mm(mm);
+	if (table_sync_flush_waits())
+		KUNIT_EXPECT_PTR_EQ(test, current->tables_flushed, mm);
+	table_sync_changed();
+	KUNIT_EXPECT_NULL(test, current->tables_flushed);
+	atomic_set(&mm->mm_users, 0);
+	mmdrop(mm);
+}
+
+/* The last sharer alone waits only where its wait is a broadcast for certain. */
+static void sharers(struct kunit *test)
+{
+	enum table_sync_mode mode = *(const enum table_sync_mode *)test->param_value;
+
+	table_sync_set_mode(mode);
+	KUNIT_EXPECT_EQ(test, table_sync_each_sharer(),
+			mode != TABLE_SYNC_BROADCAST || table_sync_flush_waits());
 }
 
 /* From each mode to each: what it says, what is patched, what is left in markers. */
 static void mode_changes(struct kunit *test)
 {
+	enum table_sync_mode last = IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ?
+				    TABLE_SYNC_RUNNING : TABLE_SYNC_TRACKED;
 	enum table_sync_mode from, to;
 
-	for (from = 0; from < TABLE_SYNC_NONE; from++) {
-		for (to = 0; to < TABLE_SYNC_NONE; to++) {
+	for (from = 0; from <= last; from++) {
+		for (to = 0; to <= last; to++) {
 			unsigned int cpu;
 
 			table_sync_set_mode(from);
@@ -290,6 +374,9 @@ static struct kunit_case table_sync_test_cases[] = {
 	KUNIT_CASE_PARAM(no_mm_is_broadcast, mode_gen_params),
 	KUNIT_CASE(rcu_falls_back),
 	KUNIT_CASE_PARAM(flushed_is_skipped, mode_gen_params),
+	KUNIT_CASE_PARAM(marked_is_not_skipped, mode_gen_params),
+	KUNIT_CASE(flush_tells),
+	KUNIT_CASE_PARAM(sharers, mode_gen_params),
 	KUNIT_CASE(mode_changes),
 	{}
 };

@@ -10,8 +10,12 @@
  *
  * A hypervisor. On bare x86 page tables are freed as pages are, after a flush; guests
  * of KVM, Xen and Hyper-V free them by tlb_remove_table(). With the boot parameter
- * table_free=rcu this kernel does so as well.
+ * table_free=rcu this kernel does so as well. With table_flush=kvm its flushes leave out
+ * CPUs that are in a walk, as KVM's leave out vCPUs that the host has preempted in one;
+ * such a CPU flushes when the walk is over.
  */
+#include <linux/atomic.h>
+#include <linux/hardirq.h>
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -23,6 +27,11 @@
 #include <asm/nmi.h>
 #include <asm/paravirt.h>
 #include <asm/tlb.h>
+#include <asm/tlbflush.h>
+
+#include "table_sync.h"
+
+/* -- NMIs that walk ----------------------------------------------------------- */
 
 static DEFINE_PER_CPU(unsigned int, turn);
 
@@ -63,6 +72,63 @@ static int __init table_sync_x86_init(void)
 	return register_nmi_handler(NMI_UNKNOWN, walk_in_nmi, 0, "table_sync");
 }
 late_initcall(table_sync_x86_init);
+
+/* -- a hypervisor --------------------------------------------------------------- */
+
+enum { VCPU_RUNS, VCPU_IN_WALK, VCPU_FLUSH_DUE };
+
+static DEFINE_PER_CPU(atomic_t, vcpu);
+static DEFINE_PER_CPU(struct cpumask, vcpus_to_flush);
+
+/**
+ * table_sync_vcpu_walks() - flushes may leave this CPU out from now on
+ *
+ * Not in an NMI, which couldn't flush at the end of its walk.
+ *
+ * Context: preemption disabled, or an NMI.
+ */
+void table_sync_vcpu_walks(void)
+{
+	if (!in_nmi())
+		atomic_set(this_cpu_ptr(&vcpu), VCPU_IN_WALK);
+}
+
+/**
+ * table_sync_vcpu_goes_on() - make up for the flushes that have left this CPU out
+ *
+ * Context: as table_sync_vcpu_walks().
+ */
+void table_sync_vcpu_goes_on(void)
+{
+	if (!in_nmi() && atomic_xchg(this_cpu_ptr(&vcpu), VCPU_RUNS) == VCPU_FLUSH_DUE)
+		__flush_tlb_all();
+}
+
+static void flush_as_kvm(const struct cpumask *cpumask, const struct flush_tlb_info *info)
+{
+	struct cpumask *mask = this_cpu_ptr(&vcpus_to_flush);
+	int cpu;
+
+	cpumask_copy(mask, cpumask);
+	for_each_cpu(cpu, cpumask) {
+		int state = VCPU_IN_WALK;
+
+		if (atomic_read(per_cpu_ptr(&vcpu, cpu)) == VCPU_FLUSH_DUE ||
+		    atomic_try_cmpxchg(per_cpu_ptr(&vcpu, cpu), &state, VCPU_FLUSH_DUE))
+			__cpumask_clear_cpu(cpu, mask);
+	}
+	native_flush_tlb_multi(mask, info);
+}
+
+static int __init table_flush_setup(char *str)
+{
+	if (str && !strcmp(str, "kvm"))
+		pv_ops.mmu.flush_tlb_multi = flush_as_kvm;
+	else
+		pr_err("table_sync: table_flush=%s: accepted is kvm, no change\n", str ?: "");
+	return 0;
+}
+early_param("table_flush", table_flush_setup);
 
 static int __init table_free_setup(char *str)
 {

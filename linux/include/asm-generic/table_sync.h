@@ -3,8 +3,8 @@
 #define _ASM_GENERIC_TABLE_SYNC_H
 
 /*
- * Has a flush of an mm's TLB interrupted every CPU that uses the mm, when it returns?
- * Not where hardware broadcasts invalidations, and not unless somebody looked.
+ * True if a flush of an mm's TLB that has sent interrupts and waited for them has reached
+ * every CPU that uses the mm. False is always safe.
  */
 static inline bool arch_table_flush_waits(void)
 {

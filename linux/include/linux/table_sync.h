@@ -9,19 +9,15 @@
 #include <linux/cache.h>
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
 struct mm_struct;
 
-/* What a caller of __tlb_remove_table_sync_mm() can say about its situation. */
+/* What a caller of tlb_remove_table_sync_mm() can say about its situation. */
 enum table_sync_flags {
-	/*
-	 * The caller has just flushed the mm's TLB on all CPUs, after it changed
-	 * the tables and in a way that covers the change.
-	 */
-	TABLE_SYNC_FLUSHED	= 1,
 	/* The caller may sleep. */
-	TABLE_SYNC_CAN_SLEEP	= 2,
+	TABLE_SYNC_CAN_SLEEP	= 1,
 };
 
 #ifdef CONFIG_TABLE_SYNC
@@ -70,11 +66,11 @@ static __always_inline bool table_walk_tracked(void)
 #ifdef CONFIG_DEBUG_TABLE_SYNC
 void table_walk_oracle_begin(struct mm_struct *mm, bool marked);
 void table_walk_oracle_end(void);
-void table_sync_oracle_flush(struct mm_struct *mm);
+void table_sync_oracle_changed(void);
 #else
 static __always_inline void table_walk_oracle_begin(struct mm_struct *mm, bool marked) { }
 static __always_inline void table_walk_oracle_end(void) { }
-static __always_inline void table_sync_oracle_flush(struct mm_struct *mm) { }
+static __always_inline void table_sync_oracle_changed(void) { }
 #endif
 
 /*
@@ -131,7 +127,9 @@ static __always_inline void table_walk_end(struct mm_struct *outer)
  * is another task, and for walks of another task's mm. A table_walk_begin() inside
  * of it is allowed.
  *
- * Context: interrupts disabled until after table_walk_unmark(), or in an NMI. Nests.
+ * Context: preemption disabled until after table_walk_unmark(); the walk itself, between
+ * the two, with interrupts disabled or in an NMI. An interrupt between the mark and the
+ * walk does no harm: the walk begins after it and finds the tables as changed. Nests.
  *
  * Return: what to pass to table_walk_unmark().
  */
@@ -156,10 +154,40 @@ static __always_inline void table_walk_unmark(struct mm_struct *outer)
 	smp_store_release(&this_cpu_ptr(&table_walk)->marked, outer);		/* B */
 }
 
-void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags);
-bool table_sync_targeted(void);
+/**
+ * table_sync_changed() - the current task takes a table out of a tree
+ *
+ * Called before or after the entry is cleared, and before the flush that belongs to it.
+ * Flushes up to then count for nothing in the wait that follows.
+ *
+ * Context: task.
+ */
+static inline void table_sync_changed(void)
+{
+	current->tables_flushed = NULL;
+	table_sync_oracle_changed();
+}
 
-/* The sched/ side: does @cpu run a task of @mm, does it do so in user mode? */
+/**
+ * table_sync_flushed() - a TLB flush has interrupted every CPU that uses an mm
+ * @mm: the mm
+ * @freed_tables: has it interrupted the lazy ones, too?
+ *
+ * Belongs where the interrupts have been waited for, and on no path that flushes
+ * without them. A wait by this task for walks of @mm then has less to do.
+ *
+ * Context: task.
+ */
+static inline void table_sync_flushed(struct mm_struct *mm, bool freed_tables)
+{
+	if (freed_tables)
+		current->tables_flushed = mm;
+}
+
+void tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags);
+bool table_sync_each_sharer(void);
+
+/* Answered by the scheduler. */
 bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm);
 
 #else /* !CONFIG_TABLE_SYNC */
@@ -177,32 +205,21 @@ static inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
 }
 
 static inline void table_walk_unmark(struct mm_struct *outer) { }
-static inline void table_sync_oracle_flush(struct mm_struct *mm) { }
+static inline void table_sync_changed(void) { }
+static inline void table_sync_flushed(struct mm_struct *mm, bool freed_tables) { }
 
-/* Whoever frees tables has interrupted, or there is nobody to wait for. */
-static inline void __tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags) { }
+/* A broadcast, or nothing where the flush before a free waits for walks. */
+#define tlb_remove_table_sync_mm(mm, flags)				\
+do {									\
+	(void)(mm);							\
+	tlb_remove_table_sync_one();					\
+} while (0)
 
-static inline bool table_sync_targeted(void)
+static inline bool table_sync_each_sharer(void)
 {
 	return false;
 }
 
 #endif /* CONFIG_TABLE_SYNC */
-
-/**
- * tlb_remove_table_sync_mm() - wait for all lockless walks of an mm's page tables
- * @mm: the mm whose page tables were changed; NULL warns once and waits for all
- *
- * After it no walk that may have seen the tables as they were before the call is
- * under way. It is no grace period: walks under rcu_read_lock() alone (the per-VMA
- * pte_offset_map() kind) are not waited for.
- *
- * Context: preemptible or not, interrupts enabled, may hold spinlocks that no CPU
- * waits for with interrupts disabled. A full memory barrier before and after.
- */
-static inline void tlb_remove_table_sync_mm(struct mm_struct *mm)
-{
-	__tlb_remove_table_sync_mm(mm, 0);
-}
 
 #endif /* _LINUX_TABLE_SYNC_H */

@@ -88,8 +88,9 @@
  *     does (32-bit ARM with virtually tagged caches, Alpha), mms are counted, and
  *     the reference lasts. Xen PV may have the load in a batch still, but there
  *     exit_mmap() waits until no CPU has the page tables loaded.
- *   - membarrier(2) wants the core synchronised (SYNC_CORE) on the same switch. That
- *     moved with the barrier, whose place is before it.
+ *   - finish_task_switch() still synchronises the core for membarrier(2) (SYNC_CORE).
+ *     It compares the mm that was borrowed with the current one, and needs no more
+ *     than the pointer that leave returned.
  *
  * It is xchg(), not this_cpu_xchg(): the latter orders nothing between CPUs.
  *
@@ -102,16 +103,14 @@
  * --------------------------------------
  *
  * The shootdown IPI, and on x86 the last flush of exit_mmap(), find a CPU that
- * borrows M and move it to init_mm. They may do so only if the interrupted task
- * borrows (->mm == NULL) and runs on M (->active_mm == M):
+ * borrows M and move it to init_mm. ->mm, ->active_mm, the page tables and the slot
+ * change in one region with interrupts off everywhere (context switch, exit, exec,
+ * kthread_use_mm()), so a slot that holds M in an interrupt means that the interrupted
+ * task borrows M. One exception: inside an EFI call ->active_mm is efi_mm and M is due
+ * to be restored. The slot stays then, and handoff makes it safe.
  *
- *   - code that gives back with interrupts on, as mmdrop_lazy_tlb() allows, is a
- *     user task already while the slot still says M;
- *   - inside an EFI call ->active_mm is efi_mm and M is due to be restored.
- *
- * In both cases the slot stays, and handoff makes it safe. Order: ->active_mm and
- * the page tables first, then the slot by compare-and-exchange (B"), full
- * barrier, for the same reason as (B). If a final drop got there first, the
+ * Order: ->active_mm and the page tables first, then the slot by compare-and-exchange
+ * (B"), full barrier, for the same reason as (B). If a final drop got there first, the
  * CPU is left with an owned slot and ->active_mm == &init_mm; the next leave
  * drops the reference, it asks the slot and not ->active_mm.
  *
@@ -120,7 +119,6 @@
  * of this CPU protects it, whatever its count is. The count may be zero: code
  * that merely borrows an mm must not mmgrab() it.
  */
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
@@ -132,7 +130,7 @@
 
 DEFINE_PER_CPU_SHARED_ALIGNED(struct lazy_mm_slot, lazy_mm_slot);
 
-#ifdef CONFIG_MMU_LAZY_TLB_DYNAMIC
+#ifdef CONFIG_LAZY_TLB_DYNAMIC
 enum lazy_mm_scheme lazy_mm_scheme __read_mostly = LAZY_MM_HAZARD;
 
 /**
@@ -272,7 +270,7 @@ static bool lazy_mm_take_away(struct mm_struct *mm, unsigned long val)
 {
 	struct task_struct *tsk = current;
 
-	if (tsk->mm || tsk->active_mm != mm)
+	if (WARN_ON_ONCE(tsk->mm) || tsk->active_mm != mm)
 		return false;
 
 	tsk->active_mm = &init_mm;
@@ -350,7 +348,7 @@ static void lazy_mm_shoot(struct work_struct *work)
 static DECLARE_WORK(lazy_mm_shoot_work, lazy_mm_shoot);
 
 /**
- * lazy_mm_final_drop() - may an mm be freed?
+ * lazy_mm_final_drop() - free an mm now, or leave it to its borrowers
  * @mm: an mm whose mm_count has reached zero
  *
  * The mask and the slots decide, not the scheme in force: slots may be older
@@ -365,19 +363,22 @@ static DECLARE_WORK(lazy_mm_shoot_work, lazy_mm_shoot);
  */
 bool lazy_mm_final_drop(struct mm_struct *mm)
 {
-	if (!cpumask_empty(lazy_mm_borrowers(mm))) {
-		if (lazy_mm_get_scheme() == LAZY_MM_SHOOTDOWN && lazy_mm_borrowed(mm)) {
+	if (cpumask_empty(lazy_mm_borrowers(mm)))
+		goto free;
+
+	if (lazy_mm_get_scheme() == LAZY_MM_SHOOTDOWN) {
+		if (lazy_mm_borrowed(mm)) {
 			lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
 			if (llist_add(&mm_lazy(mm)->dying, &lazy_mm_dying))
 				queue_work(system_unbound_wq, &lazy_mm_shoot_work);
 			return false;
 		}
-		if (!lazy_mm_handoff(mm)) {
-			lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
-			return false;
-		}
+	} else if (!lazy_mm_handoff(mm)) {
+		lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
+		return false;
 	}
 
+free:
 	lazy_mm_count(LAZY_MM_EV_FINAL_FREE);
 	lazy_mm_check_free(mm);
 	return true;
@@ -448,107 +449,49 @@ struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
 
 /**
  * lazy_mm_leave() - this CPU no longer runs on what it borrowed
+ * @mm: the active mm until now
  *
- * Context: preemption disabled since before the hardware was switched to other
- * page tables; must be called before the current task's preemption is enabled.
+ * What the CPU owes stands in the slot. Architectures without slots go by @mm.
  *
- * Return: an mm with a reference to give back through lazy_mm_put() where the
- * last reference may be dropped, or NULL. A full memory barrier in every
+ * Context: interrupts disabled since before ->mm, ->active_mm and the hardware
+ * were changed to another mm.
+ *
+ * Return: what to pass to lazy_mm_put() where the last reference of an mm may be
+ * dropped; not to be dereferenced, and possibly NULL. A full memory barrier in every
  * configuration.
  */
-struct mm_struct *lazy_mm_leave(void)
+struct mm_struct *lazy_mm_leave(struct mm_struct *mm)
 {
-	return __lazy_mm_leave();
+	return __lazy_mm_leave(mm);
 }
 
 /**
- * lazy_mm_evict() - move the current kernel thread to init_mm
- *
- * For code that is about to change ->mm and ->active_mm in steps between which
- * the thread can be interrupted or preempted: with nothing borrowed there is
- * nothing to get out of step.
- *
- * Context: interrupts disabled, ->mm is NULL.
- *
- * Return: as lazy_mm_leave().
- */
-struct mm_struct *lazy_mm_evict(void)
-{
-	struct mm_struct *mm = current->active_mm;
-
-	WARN_ON_ONCE(current->mm);
-	if (mm != &init_mm) {
-		current->active_mm = &init_mm;
-		switch_mm_irqs_off(mm, &init_mm, current);
-	}
-	return __lazy_mm_leave();
-}
-
-/**
- * lazy_mm_put() - drop the reference that leave found in the slot
- * @mm: what lazy_mm_leave() or lazy_mm_evict() returned, may be NULL
+ * lazy_mm_put() - drop the reference, if any, that leave found in the slot
+ * @ref: what lazy_mm_leave() returned
  *
  * Context: as mmdrop(); not under the run-queue lock.
  */
-void lazy_mm_put(struct mm_struct *mm)
+void lazy_mm_put(struct mm_struct *ref)
 {
-	if (mm)
-		mmdrop(mm);
+	struct mm_struct *owned = lazy_mm_slot_owned((unsigned long)ref);
+
+	if (owned)
+		mmdrop(owned);
 }
 
 /**
  * lazy_mm_leave_dead_cpu() - leave on behalf of a CPU that has gone offline
  * @cpu: the CPU; its idle task has switched to init_mm and will not run again
  *       before the CPU comes back
+ * @mm: the active mm of that idle task until now
  *
  * Context: CPU hotplug control processor, may drop the last reference.
  */
-void lazy_mm_leave_dead_cpu(unsigned int cpu)
+void lazy_mm_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
 {
 	unsigned long val = xchg(&per_cpu(lazy_mm_slot.val, cpu), 0);	/* B */
-	struct mm_struct *owned = lazy_mm_slot_owned(val);
 
-	if (owned)
+	if (val & LAZY_MM_OWNED)
 		lazy_mm_count(LAZY_MM_EV_COUNTED);
-	lazy_mm_put(owned);
+	lazy_mm_put((struct mm_struct *)val);
 }
-
-/**
- * mmgrab_lazy_tlb() - this CPU goes on borrowing an mm, in any scheme
- * @mm: the mm to run on
- *
- * For architecture code that has set ->active_mm itself and can't be told to
- * use another mm: where the scheme is not to borrow, @mm is counted.
- * Nothing is done for init_mm. New code uses lazy_mm_enter().
- *
- * Context: preemption disabled, the caller holds a reference on @mm.
- * A full memory barrier unless @mm is init_mm.
- */
-void mmgrab_lazy_tlb(struct mm_struct *mm)
-{
-	enum lazy_mm_scheme scheme = lazy_mm_get_scheme();
-
-	if (mm == &init_mm)
-		return;
-
-	lazy_mm_check_enter(mm);
-	lazy_mm_count(LAZY_MM_EV_ENTER);
-	if (scheme >= LAZY_MM_HAZARD)
-		lazy_mm_borrow_slot(mm);
-	else
-		lazy_mm_borrow_counted(mm);
-}
-EXPORT_SYMBOL_GPL(mmgrab_lazy_tlb);
-
-/**
- * mmdrop_lazy_tlb() - this CPU no longer runs on an mm that it borrowed
- * @mm: the mm it ran on until now; the slot says what is to be dropped
- *
- * Context: preemption disabled since before the switch to other page tables.
- * May free an mm. A full memory barrier in every configuration.
- */
-void mmdrop_lazy_tlb(struct mm_struct *mm)
-{
-	lazy_mm_put(__lazy_mm_leave());
-}
-EXPORT_SYMBOL_GPL(mmdrop_lazy_tlb);

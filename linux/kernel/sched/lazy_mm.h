@@ -16,6 +16,8 @@
 #include <linux/percpu.h>
 #include <linux/sched/mm.h>
 
+#ifdef CONFIG_ARCH_SUPPORTS_LAZY_MM
+
 /* -- the scheme ----------------------------------------------------------- */
 
 /* Those that borrow without a count come last: enter needs one comparison. */
@@ -27,7 +29,7 @@ enum lazy_mm_scheme {
 	LAZY_MM_NR_SCHEMES,
 };
 
-#ifdef CONFIG_MMU_LAZY_TLB_DYNAMIC
+#ifdef CONFIG_LAZY_TLB_DYNAMIC
 extern enum lazy_mm_scheme lazy_mm_scheme;
 
 /*
@@ -43,11 +45,11 @@ void lazy_mm_set_scheme(enum lazy_mm_scheme scheme);
 #else
 static __always_inline enum lazy_mm_scheme lazy_mm_get_scheme(void)
 {
-	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_REFCOUNT))
+	if (IS_ENABLED(CONFIG_LAZY_TLB_REFCOUNT))
 		return LAZY_MM_REFCOUNT;
-	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_HAZARD))
+	if (IS_ENABLED(CONFIG_LAZY_TLB_HAZARD))
 		return LAZY_MM_HAZARD;
-	if (IS_ENABLED(CONFIG_MMU_LAZY_TLB_SHOOTDOWN))
+	if (IS_ENABLED(CONFIG_LAZY_TLB_SHOOTDOWN))
 		return LAZY_MM_SHOOTDOWN;
 	return LAZY_MM_NONE;
 }
@@ -120,6 +122,15 @@ static __always_inline struct mm_struct *lazy_mm_slot_mm(unsigned long val)
 static __always_inline struct mm_struct *lazy_mm_slot_owned(unsigned long val)
 {
 	return val & LAZY_MM_OWNED ? lazy_mm_slot_mm(val) : NULL;
+}
+
+/*
+ * The mm that was borrowed, from what leave returned. For comparison only: unless the
+ * reference is owned, nothing keeps the mm allocated any more.
+ */
+static __always_inline struct mm_struct *lazy_mm_ref_mm(struct mm_struct *ref)
+{
+	return lazy_mm_slot_mm((unsigned long)ref);
 }
 
 /* -- what lies behind a dynamically allocated mm_struct --------------------- */
@@ -204,14 +215,16 @@ __lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
 	return &init_mm;
 }
 
-/* lazy_mm_leave() for the context switch. */
-static __always_inline struct mm_struct *__lazy_mm_leave(void)
+/*
+ * lazy_mm_leave() for the context switch. Without MMU_LAZY_TLB nothing is ever
+ * borrowed, and the barrier is all that is left of leave.
+ */
+static __always_inline struct mm_struct *__lazy_mm_leave(struct mm_struct *mm)
 {
 	unsigned long val;
 
 	lazy_mm_count(LAZY_MM_EV_LEAVE);
 
-	/* Nothing is ever borrowed: what is left of leave is its barrier. */
 	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
 		smp_mb();			/* B */
 		return NULL;
@@ -220,7 +233,48 @@ static __always_inline struct mm_struct *__lazy_mm_leave(void)
 	val = xchg(&this_cpu_ptr(&lazy_mm_slot)->val, 0);	/* B */
 	if (val & LAZY_MM_OWNED)
 		lazy_mm_count(LAZY_MM_EV_COUNTED);
-	return lazy_mm_slot_owned(val);
+	return (struct mm_struct *)val;
 }
+
+/*
+ * Is there anything left to do in finish_task_switch() after leave returned @ref, on the
+ * way to a task of @next? A reference to drop, or membarrier(2)'s SYNC_CORE.
+ */
+static __always_inline bool lazy_mm_ref_matters(struct mm_struct *ref, struct mm_struct *next)
+{
+#ifdef CONFIG_MEMBARRIER
+	if (ref == next && unlikely(atomic_read(&next->membarrier_state) &
+				    MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE))
+		return true;
+#endif
+	return unlikely((unsigned long)ref & LAZY_MM_OWNED);
+}
+
+/* lazy_mm_put() for finish_task_switch(), where PREEMPT_RT must not free an mm. */
+static __always_inline void lazy_mm_put_sched(struct mm_struct *ref)
+{
+	struct mm_struct *owned = lazy_mm_slot_owned((unsigned long)ref);
+
+	if (unlikely(owned))
+		mmdrop_sched(owned);
+}
+
+/* Enter (A) and leave (B) are the full barriers that concurrency ids need. */
+#define smp_mb__after_lazy_mm_enter()	do { } while (0)
+#define smp_mb__after_lazy_mm_leave()	do { } while (0)
+
+#else /* !CONFIG_ARCH_SUPPORTS_LAZY_MM */
+
+#define __lazy_mm_enter(mm, tsk)	lazy_mm_enter(mm, tsk)
+#define __lazy_mm_leave(mm)		lazy_mm_leave(mm)
+#define lazy_mm_ref_mm(ref)		(ref)
+#define lazy_mm_ref_matters(ref, next)	(true)
+#define lazy_mm_put_sched(ref)		mmdrop_lazy_tlb_sched(ref)
+
+/* Concurrency ids: enter counts, leave drops nothing before finish_task_switch(). */
+#define smp_mb__after_lazy_mm_enter()	smp_mb__after_mmgrab()
+#define smp_mb__after_lazy_mm_leave()	smp_mb()
+
+#endif /* CONFIG_ARCH_SUPPORTS_LAZY_MM */
 
 #endif /* _KERNEL_SCHED_LAZY_MM_H */

@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "lazy_mm.h"
+#include "sched.h"
 
 #define RACE_ROUNDS	1000
 
@@ -68,14 +69,17 @@ static long borrow_fn(void *mm)
 	return 0;
 }
 
-static long evict_fn(void *unused)
+static long leave_fn(void *unused)
 {
-	struct mm_struct *owned;
+	struct mm_struct *mm, *ref;
 
 	local_irq_disable();
-	owned = lazy_mm_evict();
+	mm = current->active_mm;
+	current->active_mm = &init_mm;
+	switch_mm_irqs_off(mm, &init_mm, current);
+	ref = lazy_mm_leave(mm);
 	local_irq_enable();
-	lazy_mm_put(owned);
+	lazy_mm_put(ref);
 	return 0;
 }
 
@@ -88,7 +92,7 @@ static void borrow_on(unsigned int cpu, struct mm_struct *mm)
 /* As a switch to a user task of another mm would. */
 static void leave_on(unsigned int cpu)
 {
-	work_on_cpu(cpu, evict_fn, NULL);
+	work_on_cpu(cpu, leave_fn, NULL);
 }
 
 static void leave_everywhere(void)
@@ -329,49 +333,6 @@ static void exit_flush(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
 }
 
-/* Architecture code that sets ->active_mm itself: the slot, whatever the scheme is. */
-struct grab {
-	struct mm_struct *mm;
-	unsigned long init_slot, slot;
-	int count;
-};
-
-static long grab_fn(void *data)
-{
-	struct grab *grab = data;
-
-	preempt_disable();
-	mmgrab_lazy_tlb(&init_mm);
-	grab->init_slot = this_cpu_read(lazy_mm_slot.val);
-	mmgrab_lazy_tlb(grab->mm);
-	grab->slot = this_cpu_read(lazy_mm_slot.val);
-	grab->count = atomic_read(&grab->mm->mm_count);
-	mmdrop_lazy_tlb(grab->mm);
-	preempt_enable();
-	return 0;
-}
-
-static void grab_and_drop(struct kunit *test)
-{
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
-	bool counted = scheme == LAZY_MM_REFCOUNT || scheme == LAZY_MM_NONE;
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
-	unsigned int cpu = cpumask_last(cpu_online_mask);
-	struct mm_struct *mm = new_mm(test);
-	struct grab grab = { .mm = mm };
-
-	lazy_mm_set_scheme(scheme);
-	work_on_cpu(cpu, grab_fn, &grab);
-	KUNIT_EXPECT_EQ(test, grab.init_slot, 0UL);
-	KUNIT_EXPECT_EQ(test, grab.slot,
-			(unsigned long)mm | (counted ? LAZY_MM_OWNED : 0));
-	KUNIT_EXPECT_EQ(test, grab.count, counted ? 2 : 1);
-	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
-	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
-	drop_mm(mm);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
-}
-
 /*
  * A kernel thread that is on other page tables for a while and comes back, as in an
  * EFI call: whoever wants to take the borrowed mm away has to leave the slot to handoff.
@@ -465,7 +426,7 @@ static long racing_leave_fn(void *data)
 	atomic_inc(&race->go);
 	while (atomic_read(&race->go) < 2)
 		cpu_relax();
-	return evict_fn(NULL);
+	return leave_fn(NULL);
 }
 
 struct racing_leave {
@@ -547,6 +508,43 @@ static void offline_while_borrowing(struct kunit *test)
 #endif
 }
 
+#ifdef CONFIG_MEMBARRIER
+/* What a CPU keeps of membarrier(2) for the mm that it runs on. */
+struct membarrier_copy {
+	struct mm_struct *mm, *active_mm;
+	int state;
+};
+
+static long use_and_look_fn(void *data)
+{
+	struct membarrier_copy *copy = data;
+
+	borrow_fn(copy->mm);
+	preempt_disable();
+	copy->active_mm = current->active_mm;
+	copy->state = this_rq()->membarrier_state;
+	preempt_enable();
+	return 0;
+}
+
+/* The copy belongs to the active mm: no switch renews it when a user of that comes back. */
+static void membarrier_state_stays(struct kunit *test)
+{
+	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	struct membarrier_copy copy = { .mm = new_mm(test) };
+
+	lazy_mm_set_scheme(scheme);
+	atomic_set(&copy.mm->membarrier_state, MEMBARRIER_STATE_GLOBAL_EXPEDITED);
+	work_on_cpu(cpu, use_and_look_fn, &copy);
+	KUNIT_EXPECT_EQ(test, copy.active_mm == copy.mm, scheme != LAZY_MM_NONE);
+	if (copy.active_mm == copy.mm)
+		KUNIT_EXPECT_EQ(test, copy.state, MEMBARRIER_STATE_GLOBAL_EXPEDITED);
+	leave_on(cpu);
+	drop_mm(copy.mm);
+}
+#endif
+
 static struct kunit_case lazy_mm_test_cases[] = {
 	KUNIT_CASE(slot_encoding),
 	KUNIT_CASE(layout),
@@ -555,7 +553,9 @@ static struct kunit_case lazy_mm_test_cases[] = {
 	KUNIT_CASE_PARAM(final_drop_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(leave_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(exit_flush, scheme_gen_params),
-	KUNIT_CASE_PARAM(grab_and_drop, scheme_gen_params),
+#ifdef CONFIG_MEMBARRIER
+	KUNIT_CASE_PARAM(membarrier_state_stays, scheme_gen_params),
+#endif
 	KUNIT_CASE(shootdown_of_an_absent),
 	KUNIT_CASE_PARAM_ATTR(leave_races_with_handoff, scheme_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),

@@ -23,11 +23,11 @@ static int scheme_get(void)
 
 static bool scheme_offered(int scheme)
 {
-	return IS_ENABLED(CONFIG_MMU_LAZY_TLB_DYNAMIC) ||
+	return IS_ENABLED(CONFIG_LAZY_TLB_DYNAMIC) ||
 	       scheme == lazy_mm_get_scheme();
 }
 
-#ifdef CONFIG_MMU_LAZY_TLB_DYNAMIC
+#ifdef CONFIG_LAZY_TLB_DYNAMIC
 static DEFINE_MUTEX(scheme_mutex);
 
 static void scheme_set(int scheme)
