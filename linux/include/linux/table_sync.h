@@ -212,6 +212,7 @@ static inline void table_sync_flushed(struct mm_struct *mm, bool freed_tables) {
 #define tlb_remove_table_sync_mm(mm, flags)				\
 do {									\
 	(void)(mm);							\
+	(void)(flags);							\
 	tlb_remove_table_sync_one();					\
 } while (0)
 

@@ -268,12 +268,19 @@ static __always_inline void lazy_mm_put_sched(struct mm_struct *ref)
 #define __lazy_mm_enter(mm, tsk)	lazy_mm_enter(mm, tsk)
 #define __lazy_mm_leave(mm)		lazy_mm_leave(mm)
 #define lazy_mm_ref_mm(ref)		(ref)
-#define lazy_mm_ref_matters(ref, next)	(true)
 #define lazy_mm_put_sched(ref)		mmdrop_lazy_tlb_sched(ref)
 
-/* Concurrency ids: enter counts, leave drops nothing before finish_task_switch(). */
+static __always_inline bool lazy_mm_ref_matters(struct mm_struct *ref, struct mm_struct *next)
+{
+	return true;
+}
+
+/*
+ * The full barriers that concurrency ids need: enter counts with an atomic operation,
+ * leave drops nothing before finish_task_switch().
+ */
 #define smp_mb__after_lazy_mm_enter()	smp_mb__after_mmgrab()
-#define smp_mb__after_lazy_mm_leave()	smp_mb()
+#define smp_mb__after_lazy_mm_leave()	smp_mb()	/* between rq->curr and the ids */
 
 #endif /* CONFIG_ARCH_SUPPORTS_LAZY_MM */
 
