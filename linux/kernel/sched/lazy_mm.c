@@ -82,21 +82,22 @@
  * the one that switch_mm_cid() needs there between that store and its look at the
  * concurrency ids. context_switch() therefore leaves as soon as switch_mm() is
  * done, with interrupts off; a reference that leave finds waits in rq->prev_mm for
- * finish_task_switch(), where an mm may be freed. Two conditions:
+ * finish_task_switch(), where an mm may be freed. So does membarrier(2)'s SYNC_CORE,
+ * which compares the mm that was borrowed with the current one: the pointer that
+ * leave returned is enough for that.
  *
- *   - switch_mm_irqs_off() must not put the page tables off until later. Where it
- *     does (32-bit ARM with virtually tagged caches, Alpha), mms are counted, and
- *     the reference lasts. Xen PV may have the load in a batch still, but there
- *     exit_mmap() waits until no CPU has the page tables loaded.
- *   - finish_task_switch() still synchronises the core for membarrier(2) (SYNC_CORE).
- *     It compares the mm that was borrowed with the current one, and needs no more
- *     than the pointer that leave returned.
+ * switch_mm_irqs_off() must not put the page tables off until later. Architectures
+ * that do (32-bit ARM with virtually tagged caches, Alpha) have no slots. Xen PV may
+ * have the load in a batch still, but there exit_mmap() waits until no CPU has the
+ * page tables loaded.
  *
  * It is xchg(), not this_cpu_xchg(): the latter orders nothing between CPUs.
  *
  * The increments of handoff start from a count of zero. It takes a reference of
  * its own before the first, so that a CPU that leaves right after its slot was
- * marked can't free M under the loop.
+ * marked can't free M under the loop. The drop of that reference, a full barrier,
+ * also has the free come after a leave that made the compare fail; the failed
+ * compare itself orders nothing.
  *
  *
  * D  An interrupt that takes the mm away
