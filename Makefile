@@ -17,6 +17,10 @@ run: deps
 test: deps
 	@lab/test
 
+#: make test-all  and what takes long: other architectures, half an hour of stress a kernel
+test-all: deps
+	@lab/test host build boot more
+
 #: make soak     guests with a random mixture of it all for HOURS=1; SEED= the same again
 soak: deps
 	@lab/soak $(HOURS) $(SEED)
@@ -49,4 +53,4 @@ deps:
 clean:
 	@lab/clean
 
-.PHONY: help run test soak coverage bench kernel shell apply deps clean
+.PHONY: help run test test-all soak coverage bench kernel shell apply deps clean
