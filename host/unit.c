@@ -221,28 +221,28 @@ static struct mm_struct *enter(enum lazy_mm_scheme scheme)
 	return active;
 }
 
-/* To init_mm. What leave returns is what the slot held. */
+/* To init_mm. What leave returns is the mm whose reference the slot held, if any. */
 static struct mm_struct *to_init_mm(void)
 {
-	struct mm_struct *active_mm = current->active_mm, *ref;
+	struct mm_struct *active_mm = current->active_mm, *owned;
 	unsigned long slot = SLOT(shim_this_cpu);
 
 	local_irq_disable();
 	switch_mm_irqs_off(active_mm, &init_mm, current);
 	current->active_mm = &init_mm;
-	ref = lazy_mm_leave(active_mm);
+	owned = lazy_mm_leave(active_mm);
 	local_irq_enable();
-	EXPECT(ref, slot);
+	EXPECT(owned, slot & LAZY_MM_OWNED ? slot & ~LAZY_MM_OWNED : 0);
 	EXPECT(SLOT(shim_this_cpu), 0);
-	return ref;
+	return owned;
 }
 
 static struct mm_struct *leave_by_hand(void)
 {
-	struct mm_struct *ref = to_init_mm();
+	struct mm_struct *owned = to_init_mm();
 
 	EXPECT(lazy(LAZY_MM_EV_LEAVE), 1);
-	return ref;
+	return owned;
 }
 
 static void enter_refcount(void)
@@ -253,10 +253,10 @@ static void enter_refcount(void)
 	EXPECT(MASK(m), 0);
 	EXPECT(arch_lazy_mm_loaded(1), m);
 	EXPECT(lazy(LAZY_MM_EV_COUNTED), 1);
-	EXPECT(leave_by_hand(), OWNED(m));
+	EXPECT(leave_by_hand(), m);
 	EXPECT(lazy(LAZY_MM_EV_COUNTED), 2);
 	EXPECT(COUNT(m), 2);
-	lazy_mm_put((struct mm_struct *)OWNED(m));
+	lazy_mm_put(m);
 	EXPECT(COUNT(m), 1);
 }
 
@@ -267,8 +267,7 @@ static void enter_slot(enum lazy_mm_scheme scheme)
 	EXPECT(COUNT(m), 1);
 	EXPECT(MASK(m), 1 << 1);
 	EXPECT(arch_lazy_mm_loaded(1), m);
-	EXPECT(leave_by_hand(), m);
-	lazy_mm_put(m);
+	EXPECT(leave_by_hand(), NULL);
 	/* Sticky. */
 	EXPECT(MASK(m), 1 << 1);
 	EXPECT(COUNT(m), 1);
@@ -301,23 +300,28 @@ static void put_nothing(void)
 	EXPECT(shim_mms_freed, 0);
 }
 
-/* A reference that isn't owned is a name only; the mm may be gone. */
-static void put_what_is_not_owned(void)
-{
-	lazy_mm_put(m);
-	lazy_mm_put_sched(m);
-	EXPECT(COUNT(m), 1);
-	EXPECT(lazy_mm_ref_mm(m), m);
-	EXPECT(lazy_mm_ref_mm((struct mm_struct *)OWNED(m)), m);
-	EXPECT(lazy_mm_ref_mm(NULL), NULL);
-}
-
 static void put_last_reference(void)
 {
-	lazy_mm_put((struct mm_struct *)OWNED(m));
+	lazy_mm_put(m);
 	EXPECT(freed(m), true);
-	lazy_mm_put_sched((struct mm_struct *)OWNED(n));
+	lazy_mm_finish(n);
 	EXPECT(freed(n), true);
+}
+
+/* SYNC_CORE, if the mm stays and wants it. */
+static void sync_core_of_same_mm(void)
+{
+	unsigned int *fetched = &per_cpu(shim_code_fetched, 0);
+
+	shim_code++;
+	lazy_mm_sync_core(m, m);
+	EXPECT(*fetched, 0);
+	m->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
+	lazy_mm_sync_core(m, n);
+	lazy_mm_sync_core(n, m);
+	EXPECT(*fetched, 0);
+	lazy_mm_sync_core(m, m);
+	EXPECT(*fetched, shim_code);
 }
 
 /* -- the check at enter and free ----------------------------------------------- */
@@ -773,7 +777,7 @@ static void shot_in_firmware(void)
 static void borrow_n_instead(void)
 {
 	switch_mm_irqs_off(m, n, current);
-	EXPECT(lazy_mm_leave(m), m);
+	EXPECT(lazy_mm_leave(m), NULL);
 	current->active_mm = lazy_mm_enter(n, current);
 }
 
@@ -806,7 +810,7 @@ static void leave_meanwhile(void)
 {
 	switch_mm_irqs_off(m, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(lazy_mm_leave(m), m);
+	EXPECT(lazy_mm_leave(m), NULL);
 }
 
 static void shot_with_empty_slot(void)
@@ -946,7 +950,7 @@ static void leave_after_shot_and_handoff(void)
 	on(1);
 	switch_mm_irqs_off(m, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(to_init_mm(), OWNED(m));
+	EXPECT(to_init_mm(), m);
 }
 
 static void leave_nothing(void)
@@ -1640,7 +1644,7 @@ struct test {
 static const struct test tests[] = {
 	T(slot_says_what_it_holds), T(mask_has_its_own_lines), T(init_clears_mask),
 	T(enter_refcount), T(enter_hazard), T(enter_shootdown), T(enter_none),
-	T(put_nothing), T(put_what_is_not_owned), T(put_last_reference),
+	T(put_nothing), T(put_last_reference), T(sync_core_of_same_mm),
 	T(check_enter_slot_in_use), T(check_enter_preemptible), T(check_enter_init_mm),
 	T(check_free_slot), T(check_free_active_mm), T(check_free_loaded),
 	T(drop_without_borrowers), T(drop_after_borrower), T(drop_with_borrower_of_another),

@@ -94,6 +94,11 @@ static void sync_core(void)
 	per_cpu(shim_code_fetched, smp_processor_id()) = code;
 }
 
+void sync_core_before_usermode(void)
+{
+	sync_core();
+}
+
 /* -- page tables loaded --------------------------------------------------------------- */
 
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
@@ -197,10 +202,11 @@ void context_switch(struct task_struct *next)
 	} else {					/* to user */
 		switch_mm_irqs_off(prev->active_mm, next->mm, next);
 		if (!prev->mm) {			/* from kernel */
-			lazy = __lazy_mm_leave(prev->active_mm);
+			struct mm_struct *mm = prev->active_mm;
+
 			prev->active_mm = NULL;
-			if (!lazy_mm_ref_matters(lazy, next->mm))
-				lazy = NULL;
+			lazy = __lazy_mm_leave(mm);
+			lazy_mm_sync_core(mm, next->mm);
 		}
 	}
 	set_current(next);
@@ -208,12 +214,8 @@ void context_switch(struct task_struct *next)
 	/* finish_task_switch() */
 	smp_store_release(&prev->pid, 0);
 	local_irq_enable();
-	if (lazy) {
-		/* membarrier_mm_sync_core_before_usermode() */
-		if (lazy_mm_ref_mm(lazy) == current->mm && atomic_read(&current->mm->membarrier_state))
-			sync_core();
-		lazy_mm_put_sched(lazy);
-	}
+	if (lazy)
+		lazy_mm_finish(lazy);
 	preempt_enable();
 }
 

@@ -322,6 +322,7 @@ static inline void mmdrop(struct mm_struct *mm)
 }
 
 #define mmdrop_sched(mm)	mmdrop(mm)
+void sync_core_before_usermode(void);
 
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 			struct task_struct *tsk);

@@ -14,7 +14,7 @@
 /* Borrowing and giving back, outside the context switch. */
 struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk);
 struct mm_struct *lazy_mm_leave(struct mm_struct *mm);
-void lazy_mm_put(struct mm_struct *ref);
+void lazy_mm_put(struct mm_struct *mm);
 void lazy_mm_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm);
 
 /* The last flush of an address space, on each CPU that it reaches. */
@@ -43,9 +43,9 @@ static inline struct mm_struct *lazy_mm_leave(struct mm_struct *mm)
 	return mm;
 }
 
-static inline void lazy_mm_put(struct mm_struct *ref)
+static inline void lazy_mm_put(struct mm_struct *mm)
 {
-	mmdrop_lazy_tlb(ref);
+	mmdrop_lazy_tlb(mm);
 }
 
 static inline void lazy_mm_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)

@@ -82,9 +82,8 @@
  * the one that switch_mm_cid() needs there between that store and its look at the
  * concurrency ids. context_switch() therefore leaves as soon as switch_mm() is
  * done, with interrupts off; a reference that leave finds waits in rq->prev_mm for
- * finish_task_switch(), where an mm may be freed. So does membarrier(2)'s SYNC_CORE,
- * which compares the mm that was borrowed with the current one: the pointer that
- * leave returned is enough for that.
+ * finish_task_switch(), where an mm may be freed. Where the mm stays, context_switch()
+ * then synchronises the core for membarrier(2) (SYNC_CORE), after its barrier.
  *
  * switch_mm_irqs_off() must not put the page tables off until later. Architectures
  * that do (32-bit ARM with virtually tagged caches, Alpha) have no slots. Xen PV may
@@ -457,9 +456,8 @@ struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
  * Context: interrupts disabled since before ->mm, ->active_mm and the hardware
  * were changed to another mm.
  *
- * Return: what to pass to lazy_mm_put() where the last reference of an mm may be
- * dropped; not to be dereferenced, and possibly NULL. A full memory barrier in every
- * configuration.
+ * Return: an mm with a reference to give back through lazy_mm_put() where the last
+ * reference may be dropped, or NULL. A full memory barrier in every configuration.
  */
 struct mm_struct *lazy_mm_leave(struct mm_struct *mm)
 {
@@ -467,17 +465,15 @@ struct mm_struct *lazy_mm_leave(struct mm_struct *mm)
 }
 
 /**
- * lazy_mm_put() - drop the reference, if any, that leave found in the slot
- * @ref: what lazy_mm_leave() returned
+ * lazy_mm_put() - drop the reference that leave found in the slot
+ * @mm: what lazy_mm_leave() returned, may be NULL
  *
  * Context: as mmdrop(); not under the run-queue lock.
  */
-void lazy_mm_put(struct mm_struct *ref)
+void lazy_mm_put(struct mm_struct *mm)
 {
-	struct mm_struct *owned = lazy_mm_slot_owned((unsigned long)ref);
-
-	if (owned)
-		mmdrop(owned);
+	if (mm)
+		mmdrop(mm);
 }
 
 /**
@@ -494,5 +490,5 @@ void lazy_mm_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
 
 	if (val & LAZY_MM_OWNED)
 		lazy_mm_count(LAZY_MM_EV_COUNTED);
-	lazy_mm_put((struct mm_struct *)val);
+	lazy_mm_put(lazy_mm_slot_owned(val));
 }

@@ -124,15 +124,6 @@ static __always_inline struct mm_struct *lazy_mm_slot_owned(unsigned long val)
 	return val & LAZY_MM_OWNED ? lazy_mm_slot_mm(val) : NULL;
 }
 
-/*
- * The mm that was borrowed, from what leave returned. For comparison only: unless the
- * reference is owned, nothing keeps the mm allocated any more.
- */
-static __always_inline struct mm_struct *lazy_mm_ref_mm(struct mm_struct *ref)
-{
-	return lazy_mm_slot_mm((unsigned long)ref);
-}
-
 /* -- what lies behind a dynamically allocated mm_struct --------------------- */
 
 /*
@@ -233,30 +224,27 @@ static __always_inline struct mm_struct *__lazy_mm_leave(struct mm_struct *mm)
 	val = xchg(&this_cpu_ptr(&lazy_mm_slot)->val, 0);	/* B */
 	if (val & LAZY_MM_OWNED)
 		lazy_mm_count(LAZY_MM_EV_COUNTED);
-	return (struct mm_struct *)val;
+	return lazy_mm_slot_owned(val);
 }
 
 /*
- * Is there anything left to do in finish_task_switch() after leave returned @ref, on the
- * way to a task of @next? A reference to drop, or membarrier(2)'s SYNC_CORE.
+ * After leave, on the way from a kernel thread on @mm to a task of @next. If that is the
+ * same mm, no switch of page tables has synchronised the core, which membarrier(2) may
+ * want (SYNC_CORE).
  */
-static __always_inline bool lazy_mm_ref_matters(struct mm_struct *ref, struct mm_struct *next)
+static __always_inline void lazy_mm_sync_core(struct mm_struct *mm, struct mm_struct *next)
 {
 #ifdef CONFIG_MEMBARRIER
-	if (ref == next && unlikely(atomic_read(&next->membarrier_state) &
-				    MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE))
-		return true;
+	if (mm == next && unlikely(atomic_read(&next->membarrier_state) &
+				   MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE))
+		sync_core_before_usermode();
 #endif
-	return unlikely((unsigned long)ref & LAZY_MM_OWNED);
 }
 
-/* lazy_mm_put() for finish_task_switch(), where PREEMPT_RT must not free an mm. */
-static __always_inline void lazy_mm_put_sched(struct mm_struct *ref)
+/* In finish_task_switch(), where PREEMPT_RT must not free an mm. */
+static __always_inline void lazy_mm_finish(struct mm_struct *owned)
 {
-	struct mm_struct *owned = lazy_mm_slot_owned((unsigned long)ref);
-
-	if (unlikely(owned))
-		mmdrop_sched(owned);
+	mmdrop_sched(owned);
 }
 
 /* Enter (A) and leave (B) are the full barriers that concurrency ids need. */
@@ -267,12 +255,12 @@ static __always_inline void lazy_mm_put_sched(struct mm_struct *ref)
 
 #define __lazy_mm_enter(mm, tsk)	lazy_mm_enter(mm, tsk)
 #define __lazy_mm_leave(mm)		lazy_mm_leave(mm)
-#define lazy_mm_ref_mm(ref)		(ref)
-#define lazy_mm_put_sched(ref)		mmdrop_lazy_tlb_sched(ref)
+static __always_inline void lazy_mm_sync_core(struct mm_struct *mm, struct mm_struct *next) { }
 
-static __always_inline bool lazy_mm_ref_matters(struct mm_struct *ref, struct mm_struct *next)
+static __always_inline void lazy_mm_finish(struct mm_struct *mm)
 {
-	return true;
+	membarrier_mm_sync_core_before_usermode(mm);
+	mmdrop_lazy_tlb_sched(mm);
 }
 
 /*

@@ -71,15 +71,15 @@ static long borrow_fn(void *mm)
 
 static long leave_fn(void *unused)
 {
-	struct mm_struct *mm, *ref;
+	struct mm_struct *mm, *owned;
 
 	local_irq_disable();
 	mm = current->active_mm;
 	current->active_mm = &init_mm;
 	switch_mm_irqs_off(mm, &init_mm, current);
-	ref = lazy_mm_leave(mm);
+	owned = lazy_mm_leave(mm);
 	local_irq_enable();
-	lazy_mm_put(ref);
+	lazy_mm_put(owned);
 	return 0;
 }
 
