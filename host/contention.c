@@ -46,10 +46,10 @@ static __always_inline void vanilla_round(struct task_struct *task, struct task_
 
 static __always_inline void scheme_round(struct task_struct *task, struct task_struct *kernel)
 {
-	kernel->active_mm = __lazy_mm_enter(task->active_mm, kernel);
+	kernel->active_mm = __lazy_tlb_enter(task->active_mm, kernel);
 
 	switch_mm_irqs_off(kernel->active_mm, task->mm, task);
-	lazy_mm_put(__lazy_mm_leave(kernel->active_mm));
+	lazy_tlb_put(__lazy_tlb_leave(kernel->active_mm));
 }
 
 /* Without a call for each. */
@@ -68,14 +68,14 @@ MANY_OF(scheme_round)
 static const struct way {
 	const char *name;
 	void (*many)(struct task_struct *task, struct task_struct *kernel);
-	enum lazy_mm_scheme scheme;
+	enum lazy_tlb_scheme scheme;
 } ways[] = {
 	{ "floor", many_floor_round },
 	{ "vanilla", many_vanilla_round },
-	{ "refcount", many_scheme_round, LAZY_MM_REFCOUNT },
-	{ "hazard", many_scheme_round, LAZY_MM_HAZARD },
-	{ "shootdown", many_scheme_round, LAZY_MM_SHOOTDOWN },
-	{ "none", many_scheme_round, LAZY_MM_NONE },
+	{ "refcount", many_scheme_round, LAZY_TLB_REFCOUNT },
+	{ "hazard", many_scheme_round, LAZY_TLB_HAZARD },
+	{ "shootdown", many_scheme_round, LAZY_TLB_SHOOTDOWN },
+	{ "none", many_scheme_round, LAZY_TLB_NONE },
 };
 
 enum { FLOOR, VANILLA, NR_WAYS = sizeof(ways) / sizeof(ways[0]) };
@@ -139,7 +139,7 @@ static double measure(struct job *jobs)
 	double sum = 0;
 
 	ready = started = stopped = false;
-	lazy_mm_set_scheme(way->scheme);
+	lazy_tlb_set_scheme(way->scheme);
 	for (int i = 0; i < nr_threads; i++)
 		if (pthread_create(&jobs[i].thread, NULL, work, &jobs[i])) {
 			fprintf(stderr, "contention: can't start a thread\n");

@@ -600,16 +600,16 @@ void shim_mm_free(struct mm_struct *mm)
 			if (in_mm(cpus[i].store[j].p, mm))
 				violation("CPU %d frees %s, to which CPU %d has stored",
 					  ex->cpu, name_of(mm), i);
-		unsigned long *slot = &per_cpu(lazy_mm_slot.val, i);
+		unsigned long *slot = &per_cpu(lazy_tlb_slot.val, i);
 
-		if (lazy_mm_slot_mm(see(&cpus[i], slot, sizeof(*slot))) == mm)
+		if (lazy_tlb_slot_mm(see(&cpus[i], slot, sizeof(*slot))) == mm)
 			violation("CPU %d frees %s, which the slot of CPU %d holds",
 				  ex->cpu, name_of(mm), i);
 		if (cpus[i].task && cpus[i].task->active_mm == mm)
 			violation("CPU %d frees %s, which CPU %d has as active_mm",
 				  ex->cpu, name_of(mm), i);
 		ex->running = false;
-		if (arch_lazy_mm_loaded((unsigned int)i) == mm)
+		if (arch_lazy_tlb_loaded((unsigned int)i) == mm)
 			violation("CPU %d frees %s, whose page tables CPU %d has loaded",
 				  ex->cpu, name_of(mm), i);
 		ex->running = true;
@@ -760,7 +760,7 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info,
 			violation("CPU %d interrupts CPU %d, which has nothing to do with it",
 				  ex->cpu, i);
 		/* The request is queued by an atomic operation. */
-		step("interrupt for", per_cpu_ptr(&lazy_mm_slot, i), 1UL << 32);
+		step("interrupt for", per_cpu_ptr(&lazy_tlb_slot, i), 1UL << 32);
 		drain(this_cpu());
 		cpus[i].call[ex->cpu].info = info;
 		cpus[i].call[ex->cpu].fn = fn;
@@ -1162,7 +1162,7 @@ static enum outcome explore(const struct scenario *scenario, unsigned int value)
 	for (int i = 0; i < MAX_CPUS; i++) {
 		start_context(i, true);
 		name_memory(&shim_rq[i].curr, 8, "rq[%d].curr", i);
-		name_memory(per_cpu_ptr(&lazy_mm_slot, i), sizeof(lazy_mm_slot), "slot of CPU %d", i);
+		name_memory(per_cpu_ptr(&lazy_tlb_slot, i), sizeof(lazy_tlb_slot), "slot of CPU %d", i);
 		name_memory(per_cpu_ptr(&cpu_tlbstate.loaded_mm, i), 8, "page tables of CPU %d", i);
 		name_memory(per_cpu_ptr(&cpu_tlbstate.is_lazy, i), 4, "is_lazy of CPU %d", i);
 		name_memory(per_cpu_ptr(&table_walk.task, i), 8, "task marker of CPU %d", i);
@@ -1170,7 +1170,7 @@ static enum outcome explore(const struct scenario *scenario, unsigned int value)
 	}
 	for (int i = 0; i < SHIM_TABLES; i++)
 		name_memory(&shim_table[i], 4, "table %d", i);
-	name_memory(&lazy_mm_scheme, sizeof(lazy_mm_scheme), "the scheme");
+	name_memory(&lazy_tlb_scheme, sizeof(lazy_tlb_scheme), "the scheme");
 	name_memory(&table_sync_mode, sizeof(table_sync_mode), "the mode");
 	name_memory(&init_mm, sizeof(init_mm), "init_mm");
 	scenario->setup(value);

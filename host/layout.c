@@ -14,6 +14,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	shim_cpumask_bytes = ALIGN(cpus, 64) / 8;
-	printf("%u\n", lazy_mm_layout(size));
+	printf("%u\n", lazy_tlb_layout(size));
 	return 0;
 }

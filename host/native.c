@@ -14,7 +14,7 @@
 #include "native.h"
 
 #ifdef CONFIG_LAZY_TLB_STATS
-DEFINE_PER_CPU(struct lazy_mm_stats, lazy_mm_stats);
+DEFINE_PER_CPU(struct lazy_tlb_stats, lazy_tlb_stats);
 DEFINE_PER_CPU(struct table_sync_stats, table_sync_stats);
 #endif
 
@@ -612,9 +612,9 @@ bool shim_run_work(void)
 	__sum;							\
 })
 
-unsigned long shim_lazy_events(enum lazy_mm_event ev)
+unsigned long shim_lazy_events(enum lazy_tlb_event ev)
 {
-	return SUM_OF_CPUS(lazy_mm_stats.event[ev]);
+	return SUM_OF_CPUS(lazy_tlb_stats.event[ev]);
 }
 
 unsigned long shim_sync_events(enum table_sync_event ev)

@@ -41,7 +41,7 @@ void shim_nmi(void (*handler)(void));
 void shim_bring_cpu_up(void);
 #ifdef CONFIG_LAZY_TLB_STATS
 /* The kernel's counters, of all CPUs. */
-unsigned long shim_lazy_events(enum lazy_mm_event ev);
+unsigned long shim_lazy_events(enum lazy_tlb_event ev);
 unsigned long shim_sync_events(enum table_sync_event ev);
 #endif
 /* Are all mms freed, and was none written to after that? Says what isn't. */

@@ -49,7 +49,7 @@ static void m_is_free(void)
 	if (n->freed || n->mm_count.counter != 1)
 		violation("n: count %d, should be 1", n->mm_count.counter);
 	for (int i = 0; i < MAX_CPUS; i++)
-		if (per_cpu(lazy_mm_slot.val, i))
+		if (per_cpu(lazy_tlb_slot.val, i))
 			violation("the slot of CPU %d is not empty", i);
 }
 
@@ -60,8 +60,8 @@ static void name_scheme(unsigned int value, char *buf, size_t size)
 
 static void name_pair_of_schemes(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s to %s", scheme_names[value / LAZY_MM_NR_SCHEMES],
-		 scheme_names[value % LAZY_MM_NR_SCHEMES]);
+	snprintf(buf, size, "%s to %s", scheme_names[value / LAZY_TLB_NR_SCHEMES],
+		 scheme_names[value % LAZY_TLB_NR_SCHEMES]);
 }
 
 static void name_pair_of_modes(unsigned int value, char *buf, size_t size)
@@ -73,7 +73,7 @@ static void name_pair_of_modes(unsigned int value, char *buf, size_t size)
 /* CPU 2 has no part in most of it, and nobody has a reason to interrupt it. */
 static void by_scheme(unsigned int value)
 {
-	lazy_mm_set_scheme(value);
+	lazy_tlb_set_scheme(value);
 	people();
 	uninvolved = 1U << 2;
 }
@@ -211,26 +211,26 @@ static void both_are_free(void)
 
 static void from_to(unsigned int value)
 {
-	by_scheme(value / LAZY_MM_NR_SCHEMES);
-	to = value % LAZY_MM_NR_SCHEMES;
+	by_scheme(value / LAZY_TLB_NR_SCHEMES);
+	to = value % LAZY_TLB_NR_SCHEMES;
 }
 
 static void change_scheme(void)
 {
-	lazy_mm_set_scheme(to);
+	lazy_tlb_set_scheme(to);
 }
 
 /* The IPI for m finds o, which another scheme hands off at the same time. */
 static void two_mms_from_to(unsigned int value)
 {
-	two_mms(value / LAZY_MM_NR_SCHEMES);
-	to = value % LAZY_MM_NR_SCHEMES;
+	two_mms(value / LAZY_TLB_NR_SCHEMES);
+	to = value % LAZY_TLB_NR_SCHEMES;
 }
 
 static void drop_both_mms_and_change(void)
 {
 	drop_elsewhere();
-	lazy_mm_set_scheme(to);
+	lazy_tlb_set_scheme(to);
 	shim_wait(c_was_here, NULL);
 	last_put(o);
 }
@@ -643,14 +643,14 @@ static void enter_as_barrier(unsigned int value)
 	by_scheme(value / 2);
 	shim_weak_switch = true;
 	if (value % 2)
-		lazy_mm_borrowers(m)->bits[0] = 1;
+		lazy_tlb_borrowers(m)->bits[0] = 1;
 }
 
 static void enter_between(void)
 {
 	local_irq_disable();
 	WRITE_ONCE(x, 1);
-	a.active_mm = lazy_mm_enter(m, &a);
+	a.active_mm = lazy_tlb_enter(m, &a);
 	saw_y = READ_ONCE(y);
 	local_irq_enable();
 }
@@ -659,16 +659,16 @@ static void leave_as_barrier(unsigned int value)
 {
 	by_scheme(value);
 	shim_weak_switch = true;
-	a.active_mm = value == LAZY_MM_NONE ? &init_mm : m;
-	if (value != LAZY_MM_NONE)
-		per_cpu(lazy_mm_slot.val, 0) = (unsigned long)m | (value == LAZY_MM_REFCOUNT);
+	a.active_mm = value == LAZY_TLB_NONE ? &init_mm : m;
+	if (value != LAZY_TLB_NONE)
+		per_cpu(lazy_tlb_slot.val, 0) = (unsigned long)m | (value == LAZY_TLB_REFCOUNT);
 }
 
 static void leave_between(void)
 {
 	local_irq_disable();
 	WRITE_ONCE(x, 1);
-	lazy_mm_leave(m);
+	lazy_tlb_leave(m);
 	saw_y = READ_ONCE(y);
 	local_irq_enable();
 }
@@ -751,8 +751,8 @@ static void change_code(void)
 
 /* Cases without walks are the same in both builds. */
 #define ONCE(n)	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? (n) : 0)
-#define SCHEMES	.values = ONCE(LAZY_MM_NR_SCHEMES), .describe = name_scheme
-#define PAIRS	.values = ONCE(LAZY_MM_NR_SCHEMES * LAZY_MM_NR_SCHEMES), \
+#define SCHEMES	.values = ONCE(LAZY_TLB_NR_SCHEMES), .describe = name_scheme
+#define PAIRS	.values = ONCE(LAZY_TLB_NR_SCHEMES * LAZY_TLB_NR_SCHEMES), \
 		.describe = name_pair_of_schemes
 #define MODES	.values = 2 * NR_MODES, .describe = name_mode
 
@@ -826,7 +826,7 @@ const struct scenario scenarios[] = {
 	/* Barriers. */
 	{ "write-barrier", .values = ONCE(1), .setup = by_scheme, .check = y_comes_with_x,
 	  .cpu = { x_before_y, look_at_y_then_x } },
-	{ "enter-is-a-barrier", .values = ONCE(2 * LAZY_MM_NR_SCHEMES), .describe = name_barrier,
+	{ "enter-is-a-barrier", .values = ONCE(2 * LAZY_TLB_NR_SCHEMES), .describe = name_barrier,
 	  .setup = enter_as_barrier, .check = one_saw_the_other,
 	  .cpu = { enter_between, y_then_x } },
 	{ "leave-is-a-barrier", SCHEMES, .setup = leave_as_barrier, .check = one_saw_the_other,

@@ -318,12 +318,12 @@ static void run_work(void)
 
 static void change_scheme(void)
 {
-	static const enum lazy_mm_scheme schemes[] = {
-		LAZY_MM_HAZARD, LAZY_MM_HAZARD, LAZY_MM_HAZARD, LAZY_MM_SHOOTDOWN,
-		LAZY_MM_SHOOTDOWN, LAZY_MM_REFCOUNT, LAZY_MM_REFCOUNT, LAZY_MM_NONE,
+	static const enum lazy_tlb_scheme schemes[] = {
+		LAZY_TLB_HAZARD, LAZY_TLB_HAZARD, LAZY_TLB_HAZARD, LAZY_TLB_SHOOTDOWN,
+		LAZY_TLB_SHOOTDOWN, LAZY_TLB_REFCOUNT, LAZY_TLB_REFCOUNT, LAZY_TLB_NONE,
 	};
 
-	lazy_mm_set_scheme(schemes[below(sizeof(schemes) / sizeof(schemes[0]))]);
+	lazy_tlb_set_scheme(schemes[below(sizeof(schemes) / sizeof(schemes[0]))]);
 }
 
 static void change_mode(void)
@@ -367,7 +367,7 @@ static void hotplug_a_cpu(void)
 	if (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&go_down[cpu], 1, __ATOMIC_RELEASE);
 		finish_cpu(cpu);
-		WARN(READ_ONCE(per_cpu(lazy_mm_slot.val, cpu)), "CPU %d is dead and borrows", cpu);
+		WARN(READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)), "CPU %d is dead and borrows", cpu);
 		for (unsigned int i = below(1000); i; i--)
 			shim_relax(i);
 		__atomic_store_n(&go_up[cpu], 1, __ATOMIC_RELEASE);
@@ -521,9 +521,9 @@ static void *live(void *cpu)
 	active_mm = current->active_mm;
 	current->active_mm = &init_mm;
 	switch_mm_irqs_off(active_mm, &init_mm, current);
-	lazy = lazy_mm_leave(active_mm);
+	lazy = lazy_tlb_leave(active_mm);
 	local_irq_enable();
-	lazy_mm_put(lazy);
+	lazy_tlb_put(lazy);
 	arrive(&at_end[2]);
 	if (!shim_this_cpu) {
 		while (shim_run_work())
@@ -555,15 +555,15 @@ static bool all_is_well(void)
 	bool well = shim_mms_are_gone();
 
 	for (int i = 0; i < nr_cpus; i++)
-		well &= check(!per_cpu(lazy_mm_slot.val, i), "a slot is not empty",
-			      (unsigned long)i, per_cpu(lazy_mm_slot.val, i));
+		well &= check(!per_cpu(lazy_tlb_slot.val, i), "a slot is not empty",
+			      (unsigned long)i, per_cpu(lazy_tlb_slot.val, i));
 	/* Each CPU began as a kernel thread, which is not an enter. */
-	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_LEAVE),
-			    shim_lazy_events(LAZY_MM_EV_ENTER) + (unsigned long)nr_cpus);
-	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_FINAL_FREE), shim_mms_freed);
-	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_RECEIVED));
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_TLB_EV_LEAVE),
+			    shim_lazy_events(LAZY_TLB_EV_ENTER) + (unsigned long)nr_cpus);
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_TLB_EV_FINAL_FREE), shim_mms_freed);
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_TLB_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_TLB_EV_SHOOTDOWN_RECEIVED));
 	/* Each increment of mm_count has its decrement. */
-	well &= CHECK_EQUAL(shim_lazy_events(LAZY_MM_EV_COUNTED) % 2, 0UL);
+	well &= CHECK_EQUAL(shim_lazy_events(LAZY_TLB_EV_COUNTED) % 2, 0UL);
 	well &= CHECK_EQUAL(shim_sync_events(TABLE_SYNC_EV_ASKED),
 			    shim_sync_events(TABLE_SYNC_EV_SKIPPED) + shim_sync_events(TABLE_SYNC_EV_TARGETED) +
 			    shim_sync_events(TABLE_SYNC_EV_BROADCAST) + shim_sync_events(TABLE_SYNC_EV_GRACE_PERIOD));
@@ -672,8 +672,8 @@ int main(int argc, char **argv)
 
 	printf("%lu deeds, %lu mms; enter %lu, handoff %lu, shootdown %lu, with the last flush %lu;\n"
 	       "syncs: targeted %lu, broadcast %lu, grace period %lu, skipped %lu, spared %lu\n",
-	       deeds_done, shim_mms_freed, shim_lazy_events(LAZY_MM_EV_ENTER), shim_lazy_events(LAZY_MM_EV_HANDOFF),
-	       shim_lazy_events(LAZY_MM_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_MM_EV_PIGGYBACK),
+	       deeds_done, shim_mms_freed, shim_lazy_events(LAZY_TLB_EV_ENTER), shim_lazy_events(LAZY_TLB_EV_HANDOFF),
+	       shim_lazy_events(LAZY_TLB_EV_SHOOTDOWN_SENT), shim_lazy_events(LAZY_TLB_EV_PIGGYBACK),
 	       shim_sync_events(TABLE_SYNC_EV_TARGETED), shim_sync_events(TABLE_SYNC_EV_BROADCAST),
 	       shim_sync_events(TABLE_SYNC_EV_GRACE_PERIOD), shim_sync_events(TABLE_SYNC_EV_SKIPPED),
 	       shim_sync_events(TABLE_SYNC_EV_SPARED_USER));

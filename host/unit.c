@@ -9,7 +9,7 @@
 
 #include "native.h"
 
-int early_lazy_mm_piggyback_setup(char *str);
+int early_lazy_tlb_piggyback_setup(char *str);
 int early_table_sync_skip_setup(char *str);
 
 #define CPUS 4
@@ -70,10 +70,10 @@ static void note_error(const char *text)
 static struct mm_struct *m, *n;
 static struct task_struct kthread[CPUS], user[CPUS], other[CPUS];
 
-#define OWNED(mm)	((unsigned long)(mm) | LAZY_MM_OWNED)
-#define SLOT(cpu)	per_cpu(lazy_mm_slot.val, cpu)
+#define OWNED(mm)	((unsigned long)(mm) | LAZY_TLB_OWNED)
+#define SLOT(cpu)	per_cpu(lazy_tlb_slot.val, cpu)
 #define COUNT(mm)	atomic_read(&(mm)->mm_count)
-#define MASK(mm)	(lazy_mm_borrowers(mm)->bits[0])
+#define MASK(mm)	(lazy_tlb_borrowers(mm)->bits[0])
 #define TASK_MARK(cpu)	per_cpu(table_walk.task, cpu)
 #define MARK(cpu)	per_cpu(table_walk.marked, cpu)
 
@@ -160,64 +160,64 @@ static unsigned long interrupted_cpus(void)
 
 static void slot_says_what_it_holds(void)
 {
-	EXPECT((unsigned long)m & LAZY_MM_OWNED, 0);
-	EXPECT(lazy_mm_slot_mm((unsigned long)m), m);
-	EXPECT(lazy_mm_slot_mm(OWNED(m)), m);
-	EXPECT(lazy_mm_slot_owned((unsigned long)m), NULL);
-	EXPECT(lazy_mm_slot_owned(OWNED(m)), m);
-	EXPECT(lazy_mm_slot_owned(0), NULL);
+	EXPECT((unsigned long)m & LAZY_TLB_OWNED, 0);
+	EXPECT(lazy_tlb_slot_mm((unsigned long)m), m);
+	EXPECT(lazy_tlb_slot_mm(OWNED(m)), m);
+	EXPECT(lazy_tlb_slot_owned((unsigned long)m), NULL);
+	EXPECT(lazy_tlb_slot_owned(OWNED(m)), m);
+	EXPECT(lazy_tlb_slot_owned(0), NULL);
 }
 
 static void mask_has_its_own_lines(void)
 {
-	unsigned int end = lazy_mm_layout(sizeof(struct mm_struct));
+	unsigned int end = lazy_tlb_layout(sizeof(struct mm_struct));
 
 	EXPECT((unsigned long)mm_lazy(m) % SMP_CACHE_BYTES, 0);
 	EXPECT((char *)mm_lazy(m) >= (char *)(m + 1), true);
 	EXPECT(end % SMP_CACHE_BYTES, 0);
-	EXPECT((char *)(lazy_mm_borrowers(m) + 1) <= (char *)m + end, true);
+	EXPECT((char *)(lazy_tlb_borrowers(m) + 1) <= (char *)m + end, true);
 	/* The bit that enter tests is the one of that mask. */
 	for (int cpu = 0; cpu < CPUS; cpu++) {
 		MASK(m) = 1UL << cpu;
 		for (int i = 0; i < CPUS; i++)
-			EXPECT(test_bit(per_cpu(lazy_mm_slot.bit, i), (unsigned long *)m),
+			EXPECT(test_bit(per_cpu(lazy_tlb_slot.bit, i), (unsigned long *)m),
 			       i == cpu);
 	}
-	EXPECT(per_cpu(lazy_mm_slot.bit, NEVER_ONLINE), per_cpu(lazy_mm_slot.bit, 0) + NEVER_ONLINE);
+	EXPECT(per_cpu(lazy_tlb_slot.bit, NEVER_ONLINE), per_cpu(lazy_tlb_slot.bit, 0) + NEVER_ONLINE);
 	MASK(m) = 0;
 	/* Whatever the size, to the next line. */
-	lazy_mm_layout(SMP_CACHE_BYTES);
-	EXPECT(lazy_mm_offset, SMP_CACHE_BYTES);
-	lazy_mm_layout(SMP_CACHE_BYTES + 1);
-	EXPECT(lazy_mm_offset, 2 * SMP_CACHE_BYTES);
+	lazy_tlb_layout(SMP_CACHE_BYTES);
+	EXPECT(lazy_tlb_offset, SMP_CACHE_BYTES);
+	lazy_tlb_layout(SMP_CACHE_BYTES + 1);
+	EXPECT(lazy_tlb_offset, 2 * SMP_CACHE_BYTES);
 	/* On a large machine the mask has several lines. */
 	shim_cpumask_bytes = 512;
-	EXPECT(lazy_mm_layout(SMP_CACHE_BYTES) >= SMP_CACHE_BYTES + sizeof(struct lazy_mm) + 512,
+	EXPECT(lazy_tlb_layout(SMP_CACHE_BYTES) >= SMP_CACHE_BYTES + sizeof(struct lazy_tlb) + 512,
 	       true);
 }
 
 static void init_clears_mask(void)
 {
 	MASK(m) = ~0UL;
-	lazy_mm_init(m);
+	lazy_tlb_init(m);
 	EXPECT(MASK(m), 0);
 }
 
 /* -- enter and leave ----------------------------------------------------------- */
 
 /* By the current kernel thread, which had m until now. */
-static struct mm_struct *enter(enum lazy_mm_scheme scheme)
+static struct mm_struct *enter(enum lazy_tlb_scheme scheme)
 {
 	struct mm_struct *active;
 
-	lazy_mm_set_scheme(scheme);
-	EXPECT(lazy_mm_get_scheme(), scheme);
+	lazy_tlb_set_scheme(scheme);
+	EXPECT(lazy_tlb_get_scheme(), scheme);
 	on(1);
 	switch_mm_irqs_off(&init_mm, m, current);
 	local_irq_disable();
-	active = current->active_mm = lazy_mm_enter(m, current);
+	active = current->active_mm = lazy_tlb_enter(m, current);
 	local_irq_enable();
-	EXPECT(lazy(LAZY_MM_EV_ENTER), 1);
+	EXPECT(lazy(LAZY_TLB_EV_ENTER), 1);
 	return active;
 }
 
@@ -230,9 +230,9 @@ static struct mm_struct *to_init_mm(void)
 	local_irq_disable();
 	switch_mm_irqs_off(active_mm, &init_mm, current);
 	current->active_mm = &init_mm;
-	owned = lazy_mm_leave(active_mm);
+	owned = lazy_tlb_leave(active_mm);
 	local_irq_enable();
-	EXPECT(owned, slot & LAZY_MM_OWNED ? slot & ~LAZY_MM_OWNED : 0);
+	EXPECT(owned, slot & LAZY_TLB_OWNED ? slot & ~LAZY_TLB_OWNED : 0);
 	EXPECT(SLOT(shim_this_cpu), 0);
 	return owned;
 }
@@ -241,70 +241,70 @@ static struct mm_struct *leave_by_hand(void)
 {
 	struct mm_struct *owned = to_init_mm();
 
-	EXPECT(lazy(LAZY_MM_EV_LEAVE), 1);
+	EXPECT(lazy(LAZY_TLB_EV_LEAVE), 1);
 	return owned;
 }
 
 static void enter_refcount(void)
 {
-	EXPECT(enter(LAZY_MM_REFCOUNT), m);
+	EXPECT(enter(LAZY_TLB_REFCOUNT), m);
 	EXPECT(SLOT(1), OWNED(m));
 	EXPECT(COUNT(m), 2);
 	EXPECT(MASK(m), 0);
-	EXPECT(arch_lazy_mm_loaded(1), m);
-	EXPECT(lazy(LAZY_MM_EV_COUNTED), 1);
+	EXPECT(arch_lazy_tlb_loaded(1), m);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 1);
 	EXPECT(leave_by_hand(), m);
-	EXPECT(lazy(LAZY_MM_EV_COUNTED), 2);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 2);
 	EXPECT(COUNT(m), 2);
-	lazy_mm_put(m);
+	lazy_tlb_put(m);
 	EXPECT(COUNT(m), 1);
 }
 
-static void enter_slot(enum lazy_mm_scheme scheme)
+static void enter_slot(enum lazy_tlb_scheme scheme)
 {
 	EXPECT(enter(scheme), m);
 	EXPECT(SLOT(1), m);
 	EXPECT(COUNT(m), 1);
 	EXPECT(MASK(m), 1 << 1);
-	EXPECT(arch_lazy_mm_loaded(1), m);
+	EXPECT(arch_lazy_tlb_loaded(1), m);
 	EXPECT(leave_by_hand(), NULL);
 	/* Sticky. */
 	EXPECT(MASK(m), 1 << 1);
 	EXPECT(COUNT(m), 1);
-	EXPECT(lazy(LAZY_MM_EV_COUNTED), 0);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 0);
 }
 
 static void enter_hazard(void)
 {
-	enter_slot(LAZY_MM_HAZARD);
+	enter_slot(LAZY_TLB_HAZARD);
 }
 
 static void enter_shootdown(void)
 {
-	enter_slot(LAZY_MM_SHOOTDOWN);
+	enter_slot(LAZY_TLB_SHOOTDOWN);
 }
 
 static void enter_none(void)
 {
-	EXPECT(enter(LAZY_MM_NONE), &init_mm);
+	EXPECT(enter(LAZY_TLB_NONE), &init_mm);
 	EXPECT(SLOT(1), 0);
 	EXPECT(COUNT(m), 1);
 	EXPECT(MASK(m), 0);
-	EXPECT(arch_lazy_mm_loaded(1), &init_mm);
+	EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
 	EXPECT(leave_by_hand(), NULL);
 }
 
 static void put_nothing(void)
 {
-	lazy_mm_put(NULL);
+	lazy_tlb_put(NULL);
 	EXPECT(shim_mms_freed, 0);
 }
 
 static void put_last_reference(void)
 {
-	lazy_mm_put(m);
+	lazy_tlb_put(m);
 	EXPECT(freed(m), true);
-	lazy_mm_finish(n);
+	lazy_tlb_finish(n);
 	EXPECT(freed(n), true);
 }
 
@@ -314,13 +314,13 @@ static void sync_core_of_same_mm(void)
 	unsigned int *fetched = &per_cpu(shim_code_fetched, 0);
 
 	shim_code++;
-	lazy_mm_sync_core(m, m);
+	lazy_tlb_sync_core(m, m);
 	EXPECT(*fetched, 0);
 	m->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
-	lazy_mm_sync_core(m, n);
-	lazy_mm_sync_core(n, m);
+	lazy_tlb_sync_core(m, n);
+	lazy_tlb_sync_core(n, m);
 	EXPECT(*fetched, 0);
-	lazy_mm_sync_core(m, m);
+	lazy_tlb_sync_core(m, m);
 	EXPECT(*fetched, shim_code);
 }
 
@@ -330,17 +330,17 @@ static void check_enter_slot_in_use(void)
 {
 	borrow(1, m);
 	preempt_disable();
-	lazy_mm_check_enter(n);
+	lazy_tlb_check_enter(n);
 	EXPECT_WARNING("in use");
 	preempt_enable();
 }
 
 static void check_enter_preemptible(void)
 {
-	lazy_mm_check_enter(m);
+	lazy_tlb_check_enter(m);
 	EXPECT_WARNING("preemption enabled");
 	local_irq_disable();
-	lazy_mm_check_enter(m);
+	lazy_tlb_check_enter(m);
 	local_irq_enable();
 	EXPECT(warning[0], 0);
 }
@@ -348,7 +348,7 @@ static void check_enter_preemptible(void)
 static void check_enter_init_mm(void)
 {
 	preempt_disable();
-	lazy_mm_check_enter(&init_mm);
+	lazy_tlb_check_enter(&init_mm);
 	EXPECT_WARNING("init_mm");
 	preempt_enable();
 }
@@ -356,16 +356,16 @@ static void check_enter_init_mm(void)
 static void check_free_slot(void)
 {
 	SLOT(2) = OWNED(m);
-	lazy_mm_check_free(m);
+	lazy_tlb_check_free(m);
 	EXPECT_WARNING("slot of CPU 2");
-	lazy_mm_check_free(n);
+	lazy_tlb_check_free(n);
 	EXPECT(warning[0], 0);
 }
 
 static void check_free_active_mm(void)
 {
 	kthread[3].active_mm = m;
-	lazy_mm_check_free(m);
+	lazy_tlb_check_free(m);
 	EXPECT_WARNING("active_mm of test[4] on CPU 3");
 }
 
@@ -373,7 +373,7 @@ static void check_free_loaded(void)
 {
 	on(1);
 	switch_mm_irqs_off(&init_mm, m, current);
-	lazy_mm_check_free(m);
+	lazy_tlb_check_free(m);
 	EXPECT_WARNING("loaded on CPU 1");
 }
 
@@ -383,8 +383,8 @@ static void drop_without_borrowers(void)
 {
 	drop(m);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_FREE), 1);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_BORROWED), 0);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 1);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 0);
 }
 
 static void drop_after_borrower(void)
@@ -394,7 +394,7 @@ static void drop_after_borrower(void)
 	EXPECT(MASK(m), 1 << 1);
 	drop(m);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 0);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 }
 
 /* It borrowed m once, and another mm now. */
@@ -417,13 +417,13 @@ static void handoff_to_one(void)
 	EXPECT(COUNT(m), 1);
 	EXPECT(MASK(m), 0);
 	EXPECT(kthread[1].active_mm, m);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 1);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_BORROWED), 1);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_FREE), 0);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 1);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 0);
 	leave(1);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_FREE), 1);
-	EXPECT(lazy(LAZY_MM_EV_COUNTED) % 2, 0);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 1);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
 static void handoff_to_two(void)
@@ -434,7 +434,7 @@ static void handoff_to_two(void)
 	EXPECT(SLOT(1), OWNED(m));
 	EXPECT(SLOT(2), OWNED(m));
 	EXPECT(COUNT(m), 2);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 2);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 2);
 	leave(2);
 	EXPECT(freed(m), false);
 	EXPECT(COUNT(m), 1);
@@ -462,7 +462,7 @@ static void handoff_passes_over_others(void)
 	leave(3);
 	borrow(3, n);
 	drop(m);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 1);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
 	EXPECT(SLOT(2), OWNED(m));
 	EXPECT(SLOT(3), n);
 	leave(2);
@@ -471,22 +471,22 @@ static void handoff_passes_over_others(void)
 
 static void counted_borrower_keeps_mm(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow(1, m);
 	drop(m);
 	EXPECT(COUNT(m), 1);
-	EXPECT(lazy(LAZY_MM_EV_FINAL_BORROWED), 0);
+	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 0);
 	leave(1);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 0);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 }
 
 /* The last counted borrower hands off to the one that isn't. */
 static void borrowers_of_two_schemes(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow(1, m);
-	lazy_mm_set_scheme(LAZY_MM_HAZARD);
+	lazy_tlb_set_scheme(LAZY_TLB_HAZARD);
 	borrow(2, m);
 	drop(m);
 	EXPECT(COUNT(m), 1);
@@ -501,20 +501,20 @@ static void borrowers_of_two_schemes(void)
 /* Under each scheme a borrower, under each other one the drop. */
 static void each_pair_of_schemes(void)
 {
-	for (int from = 0; from < LAZY_MM_NR_SCHEMES; from++) {
-		for (int to = 0; to < LAZY_MM_NR_SCHEMES; to++) {
+	for (int from = 0; from < LAZY_TLB_NR_SCHEMES; from++) {
+		for (int to = 0; to < LAZY_TLB_NR_SCHEMES; to++) {
 			struct mm_struct *mm = mm_alloc();
 			unsigned long before = shim_mms_freed;
-			bool slots = from == LAZY_MM_HAZARD || from == LAZY_MM_SHOOTDOWN;
+			bool slots = from == LAZY_TLB_HAZARD || from == LAZY_TLB_SHOOTDOWN;
 
-			lazy_mm_set_scheme(from);
+			lazy_tlb_set_scheme(from);
 			borrow(1, mm);
 			borrow(2, mm);
-			lazy_mm_set_scheme(to);
+			lazy_tlb_set_scheme(to);
 			drop(mm);
-			EXPECT(shim_mms_freed, before + (from == LAZY_MM_NONE));
+			EXPECT(shim_mms_freed, before + (from == LAZY_TLB_NONE));
 			on(3);
-			EXPECT(shim_run_work(), slots && to == LAZY_MM_SHOOTDOWN);
+			EXPECT(shim_run_work(), slots && to == LAZY_TLB_SHOOTDOWN);
 			leave(1);
 			leave(2);
 			EXPECT(shim_mms_freed, before + 1);
@@ -523,7 +523,7 @@ static void each_pair_of_schemes(void)
 			run_task(2, &kthread[2]);
 		}
 	}
-	EXPECT(lazy(LAZY_MM_EV_COUNTED) % 2, 0);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
 /* -- CPU 1 leaves before each access of the final drop, one at a time ---------- */
@@ -541,11 +541,11 @@ static void leave_now(void)
 	on(cpu);
 }
 
-static void leave_before_each_access(enum lazy_mm_scheme scheme)
+static void leave_before_each_access(enum lazy_tlb_scheme scheme)
 {
 	unsigned long before;
 
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	shim_delay_hook = leave_now;
 	for (int access = 1; access == 1 || left; access++) {
 		struct mm_struct *mm = mm_alloc();
@@ -558,7 +558,7 @@ static void leave_before_each_access(enum lazy_mm_scheme scheme)
 		drop(mm);
 		shim_run_work();
 		shim_until_delay = 0;
-		EXPECT(lazy_mm_slot_mm(SLOT(1)), left || scheme == LAZY_MM_SHOOTDOWN ? NULL : mm);
+		EXPECT(lazy_tlb_slot_mm(SLOT(1)), left || scheme == LAZY_TLB_SHOOTDOWN ? NULL : mm);
 		if (shim_rq[1].curr != &other[1])
 			leave(1);
 		leave(2);
@@ -568,24 +568,24 @@ static void leave_before_each_access(enum lazy_mm_scheme scheme)
 		run_task(2, &kthread[2]);
 	}
 	/* One was increment and undo. */
-	EXPECT(lazy(LAZY_MM_EV_COUNTED) % 2, 0);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
 static void leave_at_any_time_of_handoff(void)
 {
-	leave_before_each_access(LAZY_MM_HAZARD);
+	leave_before_each_access(LAZY_TLB_HAZARD);
 }
 
 static void leave_at_any_time_of_shootdown(void)
 {
-	leave_before_each_access(LAZY_MM_SHOOTDOWN);
+	leave_before_each_access(LAZY_TLB_SHOOTDOWN);
 }
 
 /* -- shootdown ----------------------------------------------------------------- */
 
 static void shootdown_moves_borrowers(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	borrow(2, m);
 	borrow(3, n);
@@ -598,12 +598,12 @@ static void shootdown_moves_borrowers(void)
 	for (int i = 1; i < 3; i++) {
 		EXPECT(SLOT(i), 0);
 		EXPECT(kthread[i].active_mm, &init_mm);
-		EXPECT(arch_lazy_mm_loaded((unsigned int)i), &init_mm);
+		EXPECT(arch_lazy_tlb_loaded((unsigned int)i), &init_mm);
 	}
 	EXPECT(SLOT(3), n);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), 2);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 2);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 0);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 2);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 2);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 	EXPECT(shim_run_work(), false);
 }
 
@@ -612,7 +612,7 @@ static void shootdown_after_shootdown(void)
 {
 	struct mm_struct *o = mm_alloc();
 
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	borrow(2, m);
 	drop(m);
@@ -630,7 +630,7 @@ static void shootdown_after_shootdown(void)
 /* A CPU that borrowed m once is in its mask, which is no reason to interrupt it. */
 static void shootdown_spares_others(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	leave(1);
 	borrow(1, n);
@@ -645,22 +645,22 @@ static void shootdown_spares_others(void)
 
 static void shootdown_of_own_cpu(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	drop(m);
 	on(1);
 	EXPECT(shim_run_work(), true);
 	EXPECT(freed(m), true);
 	EXPECT(kthread[1].active_mm, &init_mm);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), 0);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 0);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 0);
 }
 
 static void shootdown_of_a_batch(void)
 {
 	struct mm_struct *o = mm_alloc();
 
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	borrow(2, o);
 	borrow(3, o);
@@ -669,14 +669,14 @@ static void shootdown_of_a_batch(void)
 	on(0);
 	EXPECT(shim_run_work(), true);
 	EXPECT(shim_mms_freed, 2);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), 3);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 3);
 	EXPECT(shim_run_work(), false);
 }
 
 /* Nobody is interrupted, there is nothing to wait for. */
 static void shootdown_after_all_left(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	drop(m);
 	leave(1);
@@ -684,12 +684,12 @@ static void shootdown_after_all_left(void)
 	on(0);
 	EXPECT(shim_run_work(), true);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), 0);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
 }
 
 static void shootdown_without_borrowers(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	leave(1);
 	drop(m);
@@ -700,13 +700,13 @@ static void shootdown_without_borrowers(void)
 /* CPUs that are offline get no interrupt. */
 static void shootdown_of_offline_cpu(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(3, m);
 	idle_task_exit();
 	drop(m);
 	on(0);
 	EXPECT(shim_run_work(), true);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_SENT), 0);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
 	EXPECT(SLOT(3), OWNED(m));
 	finish_cpu(3);
 	EXPECT(freed(m), true);
@@ -723,14 +723,14 @@ static void interrupted(void)
 
 static void shoot_with(void (*fn)(void))
 {
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	borrow(1, m);
 	drop(m);
 	meanwhile = fn;
 	shim_irq_hook = interrupted;
 	on(0);
 	EXPECT(shim_run_work(), true);
-	EXPECT(lazy(LAZY_MM_EV_SHOOTDOWN_RECEIVED), 1);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 1);
 }
 
 /* Nobody changes ->mm and the slot in two steps with interrupts on: that is said. */
@@ -748,8 +748,8 @@ static void shot_between_switch_and_leave(void)
 	EXPECT_WARNING("tsk->mm");
 	EXPECT(SLOT(1), OWNED(m));
 	EXPECT(other[1].active_mm, n);
-	EXPECT(arch_lazy_mm_loaded(1), n);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 1);
+	EXPECT(arch_lazy_tlb_loaded(1), n);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
 	EXPECT(freed(m), false);
 }
 
@@ -777,8 +777,8 @@ static void shot_in_firmware(void)
 static void borrow_n_instead(void)
 {
 	switch_mm_irqs_off(m, n, current);
-	EXPECT(lazy_mm_leave(m), NULL);
-	current->active_mm = lazy_mm_enter(n, current);
+	EXPECT(lazy_tlb_leave(m), NULL);
+	current->active_mm = lazy_tlb_enter(n, current);
 }
 
 /* n has references: it isn't the one to shoot. */
@@ -787,13 +787,13 @@ static void shot_with_count(void)
 	shoot_with(borrow_n_instead);
 	EXPECT(SLOT(1), n);
 	EXPECT(kthread[1].active_mm, n);
-	EXPECT(arch_lazy_mm_loaded(1), n);
+	EXPECT(arch_lazy_tlb_loaded(1), n);
 	EXPECT(freed(m), true);
 }
 
 static void borrow_n_counted(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow_n_instead();
 }
 
@@ -810,7 +810,7 @@ static void leave_meanwhile(void)
 {
 	switch_mm_irqs_off(m, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(lazy_mm_leave(m), NULL);
+	EXPECT(lazy_tlb_leave(m), NULL);
 }
 
 static void shot_with_empty_slot(void)
@@ -828,7 +828,7 @@ static void exit_flush(struct mm_struct *mm)
 {
 	on(1);
 	local_irq_disable();
-	lazy_mm_exit_flush(mm);
+	lazy_tlb_exit_flush(mm);
 	local_irq_enable();
 }
 
@@ -839,28 +839,28 @@ static void flush_takes_mm_away(void)
 	exit_flush(m);
 	EXPECT(SLOT(1), 0);
 	EXPECT(kthread[1].active_mm, &init_mm);
-	EXPECT(arch_lazy_mm_loaded(1), &init_mm);
-	EXPECT(lazy(LAZY_MM_EV_PIGGYBACK), 1);
+	EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
+	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 1);
 	drop(m);
 	EXPECT(freed(m), true);
 }
 
 static void flush_takes_counted_mm_away(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow(1, m);
 	atomic_set(&m->mm_users, 0);
 	EXPECT(COUNT(m), 2);
 	exit_flush(m);
 	EXPECT(SLOT(1), 0);
 	EXPECT(COUNT(m), 1);
-	EXPECT(lazy(LAZY_MM_EV_COUNTED), 2);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 2);
 }
 
 /* Who flushes has a reference; if not, that is said. */
 static void flush_without_reference(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow(1, m);
 	atomic_set(&m->mm_users, 0);
 	atomic_set(&m->mm_count, 1);
@@ -875,14 +875,14 @@ static void flush_changes_nothing(struct mm_struct *mm)
 	exit_flush(mm);
 	EXPECT(SLOT(1), m);
 	EXPECT(shim_rq[1].curr->active_mm, active);
-	EXPECT(lazy(LAZY_MM_EV_PIGGYBACK), 0);
+	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 0);
 }
 
 static void flush_with_users_left(void)
 {
 	borrow(1, m);
 	flush_changes_nothing(m);
-	EXPECT(arch_lazy_mm_loaded(1), m);
+	EXPECT(arch_lazy_tlb_loaded(1), m);
 }
 
 static void flush_of_other_mm(void)
@@ -920,7 +920,7 @@ static void flush_switched_off(void)
 {
 	char off[] = "off";
 
-	EXPECT(early_lazy_mm_piggyback_setup(off), 0);
+	EXPECT(early_lazy_tlb_piggyback_setup(off), 0);
 	borrow(1, m);
 	atomic_set(&m->mm_users, 0);
 	flush_changes_nothing(m);
@@ -935,8 +935,8 @@ static void flush_of_exit(void)
 	on(0);
 	mmput(m);
 	EXPECT(freed(m), true);
-	EXPECT(lazy(LAZY_MM_EV_PIGGYBACK), 2);
-	EXPECT(lazy(LAZY_MM_EV_HANDOFF), 0);
+	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 2);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 	EXPECT(SLOT(3), n);
 }
 
@@ -962,7 +962,7 @@ static void leave_nothing(void)
 
 static void dead_cpu_with_nothing(void)
 {
-	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
+	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(shim_mms_freed, 0);
 }
 
@@ -971,7 +971,7 @@ static void dead_cpu_with_slot(void)
 	borrow(2, m);
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
+	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(SLOT(2), 0);
 	EXPECT(COUNT(m), 1);
 	drop(m);
@@ -980,11 +980,11 @@ static void dead_cpu_with_slot(void)
 
 static void dead_cpu_with_reference(void)
 {
-	lazy_mm_set_scheme(LAZY_MM_REFCOUNT);
+	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
 	borrow(2, m);
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
+	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(COUNT(m), 1);
 	EXPECT(freed(m), false);
 }
@@ -996,7 +996,7 @@ static void dead_cpu_with_last_reference(void)
 	EXPECT(SLOT(2), OWNED(m));
 	run_task(2, &kthread[2]);
 	on(0);
-	lazy_mm_leave_dead_cpu(2, kthread[2].active_mm);
+	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(freed(m), true);
 }
 
@@ -1024,10 +1024,10 @@ static void switch_in_each_scheme(void)
 {
 	struct task_struct spare = { .comm = "spare" };
 
-	for (int scheme = 0; scheme < LAZY_MM_NR_SCHEMES; scheme++) {
-		bool none = scheme == LAZY_MM_NONE;
+	for (int scheme = 0; scheme < LAZY_TLB_NR_SCHEMES; scheme++) {
+		bool none = scheme == LAZY_TLB_NONE;
 
-		lazy_mm_set_scheme(scheme);
+		lazy_tlb_set_scheme(scheme);
 		user[1].mm = m;
 		run_task(1, &user[1]);
 		context_switch(&kthread[1]);
@@ -1036,10 +1036,10 @@ static void switch_in_each_scheme(void)
 		context_switch(&spare);
 		EXPECT(kthread[1].active_mm, NULL);
 		EXPECT(spare.active_mm, none ? &init_mm : m);
-		EXPECT(lazy_mm_slot_mm(SLOT(1)), none ? NULL : m);
+		EXPECT(lazy_tlb_slot_mm(SLOT(1)), none ? NULL : m);
 		context_switch(&user[1]);
 		EXPECT(spare.active_mm, NULL);
-		EXPECT(arch_lazy_mm_loaded(1), m);
+		EXPECT(arch_lazy_tlb_loaded(1), m);
 		EXPECT(SLOT(1), 0);
 		EXPECT(COUNT(m), 1);
 	}
@@ -1047,10 +1047,10 @@ static void switch_in_each_scheme(void)
 
 static void use_mm_in_each_scheme(void)
 {
-	for (int scheme = 0; scheme < LAZY_MM_NR_SCHEMES; scheme++) {
+	for (int scheme = 0; scheme < LAZY_TLB_NR_SCHEMES; scheme++) {
 		struct mm_struct *mm = mm_alloc();
 
-		lazy_mm_set_scheme(scheme);
+		lazy_tlb_set_scheme(scheme);
 		borrow(1, mm);
 		drop(mm);
 		on(1);
@@ -1063,9 +1063,9 @@ static void use_mm_in_each_scheme(void)
 		EXPECT(COUNT(n), 2);
 		on(1);
 		kthread_unuse_mm(n);
-		EXPECT(COUNT(n), scheme == LAZY_MM_REFCOUNT ? 2 : 1);
-		EXPECT(kthread[1].active_mm, scheme == LAZY_MM_NONE ? &init_mm : n);
-		lazy_mm_put(to_init_mm());
+		EXPECT(COUNT(n), scheme == LAZY_TLB_REFCOUNT ? 2 : 1);
+		EXPECT(kthread[1].active_mm, scheme == LAZY_TLB_NONE ? &init_mm : n);
+		lazy_tlb_put(to_init_mm());
 		EXPECT(COUNT(n), 1);
 	}
 }
@@ -1081,7 +1081,7 @@ static void exec_in_kthread(void)
 	EXPECT(freed(m), true);
 	EXPECT(kthread[1].mm, o);
 	EXPECT(kthread[1].active_mm, o);
-	EXPECT(arch_lazy_mm_loaded(1), o);
+	EXPECT(arch_lazy_tlb_loaded(1), o);
 	EXPECT(SLOT(1), 0);
 }
 
@@ -1104,7 +1104,7 @@ static void firmware_call_restores(void)
 	borrow(1, m);
 	efi_call();
 	EXPECT(kthread[1].active_mm, m);
-	EXPECT(arch_lazy_mm_loaded(1), m);
+	EXPECT(arch_lazy_tlb_loaded(1), m);
 	EXPECT(SLOT(1), m);
 }
 
@@ -1550,7 +1550,7 @@ static void parameter(int (*setup)(char *), const char *name)
 
 static void parameter_piggyback(void)
 {
-	parameter(early_lazy_mm_piggyback_setup, "lazy_tlb_piggyback");
+	parameter(early_lazy_tlb_piggyback_setup, "lazy_tlb_piggyback");
 }
 
 static void parameter_skip(void)

@@ -19,7 +19,7 @@ DEFINE_PER_CPU(struct shim_context_tracking, context_tracking);
 
 DEFINE_PER_CPU_SHARED_ALIGNED(struct tlb_state, cpu_tlbstate);
 
-struct mm_struct *arch_lazy_mm_loaded(unsigned int cpu)
+struct mm_struct *arch_lazy_tlb_loaded(unsigned int cpu)
 {
 	return READ_ONCE(per_cpu(cpu_tlbstate.loaded_mm, cpu));
 }
@@ -61,18 +61,18 @@ struct mm_struct *mm_alloc(void)
 
 	/* Once, as for the slab cache. */
 	if (!size)
-		size = lazy_mm_layout(sizeof(*mm));
+		size = lazy_tlb_layout(sizeof(*mm));
 	mm = shim_mm_get_memory(size);
 	memset(mm, 0, size);
 	mm->mm_users.counter = 1;
 	mm->mm_count.counter = 1;
-	lazy_mm_init(mm);
+	lazy_tlb_init(mm);
 	return mm;
 }
 
 void __mmdrop(struct mm_struct *mm)
 {
-	if (!lazy_mm_final_drop(mm))
+	if (!lazy_tlb_final_drop(mm))
 		return;
 	shim_mm_free(mm);
 }
@@ -131,7 +131,7 @@ static bool flush_cond(int cpu, void *info)
 {
 	struct flush *flush = info;
 
-	if (arch_lazy_mm_loaded((unsigned int)cpu) != flush->mm)
+	if (arch_lazy_tlb_loaded((unsigned int)cpu) != flush->mm)
 		return false;
 	flush->anybody = true;
 	return !shim_flush_passes_over &&
@@ -145,7 +145,7 @@ static void flush_tlb_func(void *info)
 
 	if (READ_ONCE(tlb->loaded_mm) == flush->mm && READ_ONCE(tlb->is_lazy)) {
 		switch_mm_irqs_off(NULL, &init_mm, NULL);
-		lazy_mm_exit_flush(flush->mm);
+		lazy_tlb_exit_flush(flush->mm);
 	}
 }
 
@@ -193,7 +193,7 @@ void context_switch(struct task_struct *next)
 
 	if (!next->mm) {				/* to kernel */
 		if (prev->mm) {				/* from user */
-			next->active_mm = __lazy_mm_enter(prev->active_mm, next);
+			next->active_mm = __lazy_tlb_enter(prev->active_mm, next);
 		} else {
 			enter_lazy_tlb(prev->active_mm, next);
 			next->active_mm = prev->active_mm;
@@ -205,8 +205,8 @@ void context_switch(struct task_struct *next)
 			struct mm_struct *mm = prev->active_mm;
 
 			prev->active_mm = NULL;
-			lazy = __lazy_mm_leave(mm);
-			lazy_mm_sync_core(mm, next->mm);
+			lazy = __lazy_tlb_leave(mm);
+			lazy_tlb_sync_core(mm, next->mm);
 		}
 	}
 	set_current(next);
@@ -215,7 +215,7 @@ void context_switch(struct task_struct *next)
 	smp_store_release(&prev->pid, 0);
 	local_irq_enable();
 	if (lazy)
-		lazy_mm_finish(lazy);
+		lazy_tlb_finish(lazy);
 	preempt_enable();
 }
 
@@ -226,7 +226,7 @@ void exit_mm(void)
 	smp_mb();	/* smp_mb__after_spinlock() */
 	local_irq_disable();
 	WRITE_ONCE(current->mm, NULL);
-	current->active_mm = lazy_mm_enter(mm, current);
+	current->active_mm = lazy_tlb_enter(mm, current);
 	local_irq_enable();
 	mmput(mm);
 }
@@ -242,12 +242,12 @@ void exec_mmap(struct mm_struct *mm)
 	WRITE_ONCE(current->mm, mm);
 	switch_mm_irqs_off(active_mm, mm, current);
 	if (!old_mm)
-		lazy = lazy_mm_leave(active_mm);
+		lazy = lazy_tlb_leave(active_mm);
 	local_irq_enable();
 	if (old_mm)
 		mmput(old_mm);
 	else
-		lazy_mm_put(lazy);
+		lazy_tlb_put(lazy);
 }
 
 void kthread_use_mm(struct mm_struct *mm)
@@ -261,9 +261,9 @@ void kthread_use_mm(struct mm_struct *mm)
 	current->active_mm = mm;
 	WRITE_ONCE(current->mm, mm);
 	switch_mm_irqs_off(active_mm, mm, current);
-	lazy = lazy_mm_leave(active_mm);
+	lazy = lazy_tlb_leave(active_mm);
 	local_irq_enable();
-	lazy_mm_put(lazy);
+	lazy_tlb_put(lazy);
 }
 
 void kthread_unuse_mm(struct mm_struct *mm)
@@ -271,7 +271,7 @@ void kthread_unuse_mm(struct mm_struct *mm)
 	smp_mb();	/* smp_mb__after_spinlock() */
 	local_irq_disable();
 	WRITE_ONCE(current->mm, NULL);
-	current->active_mm = lazy_mm_enter(mm, current);
+	current->active_mm = lazy_tlb_enter(mm, current);
 	local_irq_enable();
 	mmdrop(mm);
 }
@@ -317,7 +317,7 @@ void finish_cpu(int cpu)
 	mm = idle->active_mm;
 	if (mm != &init_mm)
 		idle->active_mm = &init_mm;
-	lazy_mm_leave_dead_cpu((unsigned int)cpu, mm);
+	lazy_tlb_leave_dead_cpu((unsigned int)cpu, mm);
 	shim_cpu_is_down();
 }
 
@@ -443,7 +443,7 @@ void perf_walk(void)
 	struct mm_struct *mm = READ_ONCE(current->mm), *outer;
 
 	/* nmi_uaccess_okay() */
-	if (!mm || arch_lazy_mm_loaded((unsigned int)smp_processor_id()) != mm)
+	if (!mm || arch_lazy_tlb_loaded((unsigned int)smp_processor_id()) != mm)
 		return;
 	outer = table_walk_mark(mm);
 	gup_fast();

@@ -3,10 +3,10 @@
 #ifndef SHIM_AROUND_H
 #define SHIM_AROUND_H
 
-#include <linux/lazy_mm.h>
+#include <linux/lazy_tlb.h>
 #include <linux/table_sync.h>
 
-#include "sched/lazy_mm.h"
+#include "sched/lazy_tlb.h"
 
 /* The x86 TLB's view of a CPU. */
 struct tlb_state {

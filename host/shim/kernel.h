@@ -260,7 +260,7 @@ static inline bool llist_add(struct llist_node *node, struct llist_head *head)
 
 #define llist_del_all(head)	xchg(&(head)->first, NULL)
 #define llist_next_entry(node, member)					\
-	((node) ? container_of(node, struct lazy_mm, member) : NULL)
+	((node) ? container_of(node, struct lazy_tlb, member) : NULL)
 #define llist_for_each_entry(pos, node, member)				\
 	for ((pos) = llist_next_entry(node, member); (pos);		\
 	     (pos) = llist_next_entry((pos)->member.next, member))
@@ -278,7 +278,7 @@ struct mm_struct {
 	unsigned int table;
 	atomic_t membarrier_state;
 	bool freed;
-	/* What lazy_mm_layout() asks for follows. */
+	/* What lazy_tlb_layout() asks for follows. */
 };
 
 enum {
@@ -327,7 +327,7 @@ void sync_core_before_usermode(void);
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 			struct task_struct *tsk);
 void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk);
-struct mm_struct *arch_lazy_mm_loaded(unsigned int cpu);
+struct mm_struct *arch_lazy_tlb_loaded(unsigned int cpu);
 bool arch_table_flush_waits(void);
 
 /* -- interrupts, preemption, work ------------------------------------------------------------ */
@@ -423,9 +423,9 @@ bool context_tracking_enabled_cpu(int cpu);
 
 /* -- tracing and time -------------------------------------------------------------------------- */
 
-static inline void trace_lazy_mm_handoff(struct mm_struct *mm, unsigned int cpu) { }
-static inline void trace_lazy_mm_shootdown(unsigned int mms, unsigned int cpus) { }
-static inline void trace_lazy_mm_scheme(int from, int to) { }
+static inline void trace_lazy_tlb_handoff(struct mm_struct *mm, unsigned int cpu) { }
+static inline void trace_lazy_tlb_shootdown(unsigned int mms, unsigned int cpus) { }
+static inline void trace_lazy_tlb_scheme(int from, int to) { }
 static inline void trace_table_sync(struct mm_struct *mm, int mode, unsigned int cpus) { }
 static inline void trace_table_sync_mode(int from, int to) { }
 #define ktime_get_mono_fast_ns()	((u64)0)

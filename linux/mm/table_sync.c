@@ -52,9 +52,9 @@
  *   user -> user, other mm       switch_mm(): on x86 the locked operations on
  *                                mm_cpumask() and the write to CR3
  *   kernel -> user               leave in context_switch(): the exchange (B) of
- *                                kernel/sched/lazy_mm.c
+ *                                kernel/sched/lazy_tlb.c
  *   exec_mmap()                  activate_mm(), as user -> user
- *   kthread_use_mm()             lazy_mm_leave()
+ *   kthread_use_mm()             lazy_tlb_leave()
  *   user -> user, same mm        none, and none is needed: CPU 1 sees the old or
  *                                the new task, and both have the mm
  * Which architectures have it, and why: Documentation/mm/table_sync.rst. Only they

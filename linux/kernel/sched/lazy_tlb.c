@@ -123,18 +123,18 @@
 #include <linux/smp.h>
 #include <linux/workqueue.h>
 
-#include "lazy_mm.h"
+#include "lazy_tlb.h"
 
 #define CREATE_TRACE_POINTS
-#include <trace/events/lazy_mm.h>
+#include <trace/events/lazy_tlb.h>
 
-DEFINE_PER_CPU_SHARED_ALIGNED(struct lazy_mm_slot, lazy_mm_slot);
+DEFINE_PER_CPU_SHARED_ALIGNED(struct lazy_tlb_slot, lazy_tlb_slot);
 
 #ifdef CONFIG_LAZY_TLB_DYNAMIC
-enum lazy_mm_scheme lazy_mm_scheme __read_mostly = LAZY_MM_HAZARD;
+enum lazy_tlb_scheme lazy_tlb_scheme __read_mostly = LAZY_TLB_HAZARD;
 
 /**
- * lazy_mm_set_scheme() - choose how mms are borrowed from now on
+ * lazy_tlb_set_scheme() - choose how mms are borrowed from now on
  * @scheme: the scheme
  *
  * Each CPU follows at its next enter, each final drop at once. Callers that
@@ -142,21 +142,21 @@ enum lazy_mm_scheme lazy_mm_scheme __read_mostly = LAZY_MM_HAZARD;
  *
  * Context: any.
  */
-void lazy_mm_set_scheme(enum lazy_mm_scheme scheme)
+void lazy_tlb_set_scheme(enum lazy_tlb_scheme scheme)
 {
-	enum lazy_mm_scheme old = lazy_mm_get_scheme();
+	enum lazy_tlb_scheme old = lazy_tlb_get_scheme();
 
-	WRITE_ONCE(lazy_mm_scheme, scheme);
-	trace_lazy_mm_scheme(old, scheme);
+	WRITE_ONCE(lazy_tlb_scheme, scheme);
+	trace_lazy_tlb_scheme(old, scheme);
 }
 #endif
 
 /* -- the life of an mm_struct ----------------------------------------------- */
 
-unsigned int lazy_mm_offset __ro_after_init;
+unsigned int lazy_tlb_offset __ro_after_init;
 
 /**
- * lazy_mm_layout() - make room for struct lazy_mm behind an mm_struct
+ * lazy_tlb_layout() - make room for struct lazy_tlb behind an mm_struct
  * @size: bytes of an mm_struct with its two bitmaps
  *
  * Context: once, when the slab cache for mm_structs is created; the cache has to
@@ -164,49 +164,49 @@ unsigned int lazy_mm_offset __ro_after_init;
  *
  * Return: the number of bytes to allocate for an mm_struct.
  */
-unsigned int __init lazy_mm_layout(unsigned int size)
+unsigned int __init lazy_tlb_layout(unsigned int size)
 {
 	unsigned int cpu, first;
 
-	lazy_mm_offset = ALIGN(size, SMP_CACHE_BYTES);
-	first = (lazy_mm_offset + offsetof(struct lazy_mm, borrowers)) * BITS_PER_BYTE;
+	lazy_tlb_offset = ALIGN(size, SMP_CACHE_BYTES);
+	first = (lazy_tlb_offset + offsetof(struct lazy_tlb, borrowers)) * BITS_PER_BYTE;
 	for_each_possible_cpu(cpu)
-		per_cpu(lazy_mm_slot.bit, cpu) = first + cpu;
-	return lazy_mm_offset +
-		ALIGN(sizeof(struct lazy_mm) + cpumask_size(), SMP_CACHE_BYTES);
+		per_cpu(lazy_tlb_slot.bit, cpu) = first + cpu;
+	return lazy_tlb_offset +
+		ALIGN(sizeof(struct lazy_tlb) + cpumask_size(), SMP_CACHE_BYTES);
 }
 
 /**
- * lazy_mm_init() - nobody borrows a new mm yet
+ * lazy_tlb_init() - nobody borrows a new mm yet
  * @mm: a newly allocated mm
  */
-void lazy_mm_init(struct mm_struct *mm)
+void lazy_tlb_init(struct mm_struct *mm)
 {
-	cpumask_clear(lazy_mm_borrowers(mm));
+	cpumask_clear(lazy_tlb_borrowers(mm));
 }
 
 /**
- * lazy_mm_first_borrow() - this CPU joins the borrowers of an mm, for good
+ * lazy_tlb_first_borrow() - this CPU joins the borrowers of an mm, for good
  * @mm: the mm that it is about to borrow without a count
  *
  * Not inline, because it happens once for each mm and CPU.
  *
- * Context: as lazy_mm_enter().
+ * Context: as lazy_tlb_enter().
  */
-void lazy_mm_first_borrow(struct mm_struct *mm)
+void lazy_tlb_first_borrow(struct mm_struct *mm)
 {
-	cpumask_set_cpu(smp_processor_id(), lazy_mm_borrowers(mm));
+	cpumask_set_cpu(smp_processor_id(), lazy_tlb_borrowers(mm));
 }
 
 /* Does any slot hold @mm? A "no" is an acquire (C) of every leave. */
-static bool lazy_mm_borrowed(struct mm_struct *mm)
+static bool lazy_tlb_borrowed(struct mm_struct *mm)
 {
 	unsigned int cpu;
 
-	for_each_cpu(cpu, lazy_mm_borrowers(mm)) {
-		lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
+	for_each_cpu(cpu, lazy_tlb_borrowers(mm)) {
+		lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
 		/* C */
-		if (smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu)) == (unsigned long)mm)
+		if (smp_load_acquire(&per_cpu(lazy_tlb_slot.val, cpu)) == (unsigned long)mm)
 			return true;
 	}
 	return false;
@@ -218,34 +218,34 @@ static bool lazy_mm_borrowed(struct mm_struct *mm)
  * mm_count is zero. True: it still is, nobody borrows @mm, the caller frees it.
  * False: the CPU that leaves last frees it, the caller must not touch it again.
  */
-static bool lazy_mm_handoff(struct mm_struct *mm)
+static bool lazy_tlb_handoff(struct mm_struct *mm)
 {
-	struct cpumask *borrowers = lazy_mm_borrowers(mm);
+	struct cpumask *borrowers = lazy_tlb_borrowers(mm);
 	bool counting = false;
 	unsigned int cpu;
 
 	for_each_cpu(cpu, borrowers) {
-		unsigned long *slot = &per_cpu(lazy_mm_slot.val, cpu);
+		unsigned long *slot = &per_cpu(lazy_tlb_slot.val, cpu);
 		unsigned long val = (unsigned long)mm;
 
-		lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
+		lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
 		if (smp_load_acquire(slot) != val)		/* C */
 			continue;
 		if (!counting) {
 			/* A reference of our own: the loop needs @mm. */
 			mmgrab(mm);
-			lazy_mm_count(LAZY_MM_EV_COUNTED);
+			lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 			counting = true;
 		}
 		mmgrab(mm);
-		if (try_cmpxchg(slot, &val, (unsigned long)mm | LAZY_MM_OWNED)) { /* B' */
-			lazy_mm_count(LAZY_MM_EV_COUNTED);
-			lazy_mm_count(LAZY_MM_EV_HANDOFF);
-			trace_lazy_mm_handoff(mm, cpu);
+		if (try_cmpxchg(slot, &val, (unsigned long)mm | LAZY_TLB_OWNED)) { /* B' */
+			lazy_tlb_count(LAZY_TLB_EV_COUNTED);
+			lazy_tlb_count(LAZY_TLB_EV_HANDOFF);
+			trace_lazy_tlb_handoff(mm, cpu);
 		} else {
 			/* It left meanwhile; our own reference remains. */
 			atomic_dec(&mm->mm_count);
-			lazy_mm_count_add(LAZY_MM_EV_COUNTED, 2);
+			lazy_tlb_count_add(LAZY_TLB_EV_COUNTED, 2);
 		}
 	}
 
@@ -254,7 +254,7 @@ static bool lazy_mm_handoff(struct mm_struct *mm)
 
 	if (!counting)
 		return true;
-	lazy_mm_count(LAZY_MM_EV_COUNTED);
+	lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 	return atomic_dec_and_test(&mm->mm_count);
 }
 
@@ -266,7 +266,7 @@ static bool lazy_mm_handoff(struct mm_struct *mm)
  * Context: interrupts disabled.
  * Return: true if the slot was emptied and what @val held is the caller's.
  */
-static bool lazy_mm_take_away(struct mm_struct *mm, unsigned long val)
+static bool lazy_tlb_take_away(struct mm_struct *mm, unsigned long val)
 {
 	struct task_struct *tsk = current;
 
@@ -275,29 +275,29 @@ static bool lazy_mm_take_away(struct mm_struct *mm, unsigned long val)
 
 	tsk->active_mm = &init_mm;
 	switch_mm_irqs_off(mm, &init_mm, tsk);
-	return cmpxchg(&this_cpu_ptr(&lazy_mm_slot)->val, val, 0) == val;	/* B" */
+	return cmpxchg(&this_cpu_ptr(&lazy_tlb_slot)->val, val, 0) == val;	/* B" */
 }
 
 /* The shootdown IPI: let go of a borrowed mm whose count is zero. */
-static void lazy_mm_shoot_cpu(void *unused)
+static void lazy_tlb_shoot_cpu(void *unused)
 {
-	unsigned long val = this_cpu_read(lazy_mm_slot.val);
-	struct mm_struct *mm = lazy_mm_slot_mm(val);
+	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
+	struct mm_struct *mm = lazy_tlb_slot_mm(val);
 
 	if (in_hardirq())	/* not the CPU that the work runs on */
-		lazy_mm_count(LAZY_MM_EV_SHOOTDOWN_RECEIVED);
+		lazy_tlb_count(LAZY_TLB_EV_SHOOTDOWN_RECEIVED);
 
 	/*
 	 * The slot is what keeps the mm allocated while we look at it. Its count
 	 * is zero for mms on the list, and for others only between their last
 	 * drop and handoff, where they may be let go just as well.
 	 */
-	if (!mm || (val & LAZY_MM_OWNED) || atomic_read(&mm->mm_count))
+	if (!mm || (val & LAZY_TLB_OWNED) || atomic_read(&mm->mm_count))
 		return;
-	lazy_mm_take_away(mm, val);
+	lazy_tlb_take_away(mm, val);
 }
 
-static LLIST_HEAD(lazy_mm_dying);
+static LLIST_HEAD(lazy_tlb_dying);
 
 /*
  * Shoot down all mms that have come together since the last run, with one round
@@ -308,20 +308,20 @@ static LLIST_HEAD(lazy_mm_dying);
  * held (khugepaged does) for which another CPU spins with interrupts off: it
  * would never answer. A work item holds no locks, and a batch costs one round.
  */
-static void lazy_mm_shoot(struct work_struct *work)
+static void lazy_tlb_shoot(struct work_struct *work)
 {
 	static struct cpumask targets;	/* a work item doesn't run twice at once */
-	struct llist_node *dying = llist_del_all(&lazy_mm_dying);
-	struct lazy_mm *lazy, *next;
+	struct llist_node *dying = llist_del_all(&lazy_tlb_dying);
+	struct lazy_tlb *lazy, *next;
 	unsigned int cpu, mms = 0;
 
 	cpumask_clear(&targets);
 	llist_for_each_entry(lazy, dying, dying) {
-		unsigned long mm = (unsigned long)lazy - lazy_mm_offset;
+		unsigned long mm = (unsigned long)lazy - lazy_tlb_offset;
 
 		for_each_cpu(cpu, to_cpumask(lazy->borrowers)) {
-			lazy_mm_count(LAZY_MM_EV_LOOKED_AT);
-			if (READ_ONCE(per_cpu(lazy_mm_slot.val, cpu)) == mm)
+			lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
+			if (READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)) == mm)
 				__cpumask_set_cpu(cpu, &targets);
 		}
 		mms++;
@@ -330,25 +330,25 @@ static void lazy_mm_shoot(struct work_struct *work)
 	preempt_disable();
 	cpumask_and(&targets, &targets, cpu_online_mask);
 	cpu = cpumask_weight(&targets);
-	trace_lazy_mm_shootdown(mms, cpu);
+	trace_lazy_tlb_shootdown(mms, cpu);
 	cpu -= cpumask_test_cpu(smp_processor_id(), &targets);
-	lazy_mm_count_add(LAZY_MM_EV_SHOOTDOWN_SENT, cpu);
-	on_each_cpu_mask(&targets, lazy_mm_shoot_cpu, NULL, true);
+	lazy_tlb_count_add(LAZY_TLB_EV_SHOOTDOWN_SENT, cpu);
+	on_each_cpu_mask(&targets, lazy_tlb_shoot_cpu, NULL, true);
 	preempt_enable();
 
 	llist_for_each_entry_safe(lazy, next, dying, dying) {
-		struct mm_struct *mm = (void *)lazy - lazy_mm_offset;
+		struct mm_struct *mm = (void *)lazy - lazy_tlb_offset;
 
-		if (lazy_mm_handoff(mm))
+		if (lazy_tlb_handoff(mm))
 			__mmdrop(mm);
 		cond_resched();
 	}
 }
 
-static DECLARE_WORK(lazy_mm_shoot_work, lazy_mm_shoot);
+static DECLARE_WORK(lazy_tlb_shoot_work, lazy_tlb_shoot);
 
 /**
- * lazy_mm_final_drop() - free an mm now, or leave it to its borrowers
+ * lazy_tlb_final_drop() - free an mm now, or leave it to its borrowers
  * @mm: an mm whose mm_count has reached zero
  *
  * The mask and the slots decide, not the scheme in force: slots may be older
@@ -361,43 +361,43 @@ static DECLARE_WORK(lazy_mm_shoot_work, lazy_mm_shoot);
  * borrowers or to the shootdown work, and __mmdrop() will be called again; the
  * caller must not touch @mm any more.
  */
-bool lazy_mm_final_drop(struct mm_struct *mm)
+bool lazy_tlb_final_drop(struct mm_struct *mm)
 {
-	if (cpumask_empty(lazy_mm_borrowers(mm)))
+	if (cpumask_empty(lazy_tlb_borrowers(mm)))
 		goto free;
 
-	if (lazy_mm_get_scheme() == LAZY_MM_SHOOTDOWN) {
-		if (lazy_mm_borrowed(mm)) {
-			lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
-			if (llist_add(&mm_lazy(mm)->dying, &lazy_mm_dying))
-				queue_work(system_unbound_wq, &lazy_mm_shoot_work);
+	if (lazy_tlb_get_scheme() == LAZY_TLB_SHOOTDOWN) {
+		if (lazy_tlb_borrowed(mm)) {
+			lazy_tlb_count(LAZY_TLB_EV_FINAL_BORROWED);
+			if (llist_add(&mm_lazy(mm)->dying, &lazy_tlb_dying))
+				queue_work(system_unbound_wq, &lazy_tlb_shoot_work);
 			return false;
 		}
-	} else if (!lazy_mm_handoff(mm)) {
-		lazy_mm_count(LAZY_MM_EV_FINAL_BORROWED);
+	} else if (!lazy_tlb_handoff(mm)) {
+		lazy_tlb_count(LAZY_TLB_EV_FINAL_BORROWED);
 		return false;
 	}
 
 free:
-	lazy_mm_count(LAZY_MM_EV_FINAL_FREE);
-	lazy_mm_check_free(mm);
+	lazy_tlb_count(LAZY_TLB_EV_FINAL_FREE);
+	lazy_tlb_check_free(mm);
 	return true;
 }
 
-static bool lazy_mm_piggyback __read_mostly = true;
+static bool lazy_tlb_piggyback __read_mostly = true;
 
-static int __init lazy_mm_piggyback_setup(char *str)
+static int __init lazy_tlb_piggyback_setup(char *str)
 {
-	if (str && !kstrtobool(str, &lazy_mm_piggyback))
+	if (str && !kstrtobool(str, &lazy_tlb_piggyback))
 		return 0;
 	pr_err("lazy_tlb_piggyback=%s: neither on nor off, it stays %s\n",
-	       str ?: "", lazy_mm_piggyback ? "on" : "off");
+	       str ?: "", lazy_tlb_piggyback ? "on" : "off");
 	return 0;
 }
-early_param("lazy_tlb_piggyback", lazy_mm_piggyback_setup);
+early_param("lazy_tlb_piggyback", lazy_tlb_piggyback_setup);
 
 /**
- * lazy_mm_exit_flush() - let go of an mm on the occasion of its last flush
+ * lazy_tlb_exit_flush() - let go of an mm on the occasion of its last flush
  * @mm: the mm that is flushed, or NULL if the flush is not for one mm
  *
  * The flush of exit_mmap() reaches the lazy CPUs anyway, since it frees page
@@ -407,19 +407,19 @@ early_param("lazy_tlb_piggyback", lazy_mm_piggyback_setup);
  * Context: an address-space flush on a CPU in lazy TLB mode, interrupts
  * disabled. Whoever flushes waits for us and holds a reference on @mm.
  */
-void lazy_mm_exit_flush(struct mm_struct *mm)
+void lazy_tlb_exit_flush(struct mm_struct *mm)
 {
-	unsigned long val = this_cpu_read(lazy_mm_slot.val);
+	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
 
 	/* With users left it isn't the last flush, and we would be back soon. */
-	if (!mm || !lazy_mm_piggyback || atomic_read(&mm->mm_users))
+	if (!mm || !lazy_tlb_piggyback || atomic_read(&mm->mm_users))
 		return;
-	if (lazy_mm_slot_mm(val) != mm || !lazy_mm_take_away(mm, val))
+	if (lazy_tlb_slot_mm(val) != mm || !lazy_tlb_take_away(mm, val))
 		return;
 
-	lazy_mm_count(LAZY_MM_EV_PIGGYBACK);
-	if (lazy_mm_slot_owned(val)) {
-		lazy_mm_count(LAZY_MM_EV_COUNTED);
+	lazy_tlb_count(LAZY_TLB_EV_PIGGYBACK);
+	if (lazy_tlb_slot_owned(val)) {
+		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 		/* Never the last: the one who flushes has one. */
 		WARN_ON_ONCE(atomic_dec_and_test(&mm->mm_count));
 	}
@@ -428,7 +428,7 @@ void lazy_mm_exit_flush(struct mm_struct *mm)
 /* -- enter and leave outside the context switch ------------------------------- */
 
 /**
- * lazy_mm_enter() - start to borrow an mm
+ * lazy_tlb_enter() - start to borrow an mm
  * @mm: the mm of the task that stops using it
  * @tsk: the task that is going to borrow it, ->mm already cleared if it is
  *       the current one
@@ -442,13 +442,13 @@ void lazy_mm_exit_flush(struct mm_struct *mm)
  * Return: the mm to store as @tsk's active_mm: @mm, or &init_mm if the scheme
  * is not to borrow. A full memory barrier in every scheme.
  */
-struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
+struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 {
-	return __lazy_mm_enter(mm, tsk);
+	return __lazy_tlb_enter(mm, tsk);
 }
 
 /**
- * lazy_mm_leave() - this CPU no longer runs on what it borrowed
+ * lazy_tlb_leave() - this CPU no longer runs on what it borrowed
  * @mm: the active mm until now
  *
  * What the CPU owes stands in the slot. Architectures without slots go by @mm.
@@ -456,39 +456,39 @@ struct mm_struct *lazy_mm_enter(struct mm_struct *mm, struct task_struct *tsk)
  * Context: interrupts disabled since before ->mm, ->active_mm and the hardware
  * were changed to another mm.
  *
- * Return: an mm with a reference to give back through lazy_mm_put() where the last
+ * Return: an mm with a reference to give back through lazy_tlb_put() where the last
  * reference may be dropped, or NULL. A full memory barrier in every configuration.
  */
-struct mm_struct *lazy_mm_leave(struct mm_struct *mm)
+struct mm_struct *lazy_tlb_leave(struct mm_struct *mm)
 {
-	return __lazy_mm_leave(mm);
+	return __lazy_tlb_leave(mm);
 }
 
 /**
- * lazy_mm_put() - drop the reference that leave found in the slot
- * @mm: what lazy_mm_leave() returned, may be NULL
+ * lazy_tlb_put() - drop the reference that leave found in the slot
+ * @mm: what lazy_tlb_leave() returned, may be NULL
  *
  * Context: as mmdrop(); not under the run-queue lock.
  */
-void lazy_mm_put(struct mm_struct *mm)
+void lazy_tlb_put(struct mm_struct *mm)
 {
 	if (mm)
 		mmdrop(mm);
 }
 
 /**
- * lazy_mm_leave_dead_cpu() - leave on behalf of a CPU that has gone offline
+ * lazy_tlb_leave_dead_cpu() - leave on behalf of a CPU that has gone offline
  * @cpu: the CPU; its idle task has switched to init_mm and will not run again
  *       before the CPU comes back
  * @mm: the active mm of that idle task until now
  *
  * Context: CPU hotplug control processor, may drop the last reference.
  */
-void lazy_mm_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
+void lazy_tlb_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
 {
-	unsigned long val = xchg(&per_cpu(lazy_mm_slot.val, cpu), 0);	/* B */
+	unsigned long val = xchg(&per_cpu(lazy_tlb_slot.val, cpu), 0);	/* B */
 
-	if (val & LAZY_MM_OWNED)
-		lazy_mm_count(LAZY_MM_EV_COUNTED);
-	lazy_mm_put(lazy_mm_slot_owned(val));
+	if (val & LAZY_TLB_OWNED)
+		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
+	lazy_tlb_put(lazy_tlb_slot_owned(val));
 }

@@ -13,16 +13,16 @@
 #include <linux/lazy_tlb_counters.h>
 #include <linux/workqueue.h>
 
-#include "lazy_mm.h"
+#include "lazy_tlb.h"
 #include "sched.h"
 
 #define RACE_ROUNDS	1000
 
-static const enum lazy_mm_scheme all_schemes[] = {
-	LAZY_MM_REFCOUNT, LAZY_MM_NONE, LAZY_MM_HAZARD, LAZY_MM_SHOOTDOWN,
+static const enum lazy_tlb_scheme all_schemes[] = {
+	LAZY_TLB_REFCOUNT, LAZY_TLB_NONE, LAZY_TLB_HAZARD, LAZY_TLB_SHOOTDOWN,
 };
 
-static void scheme_desc(const enum lazy_mm_scheme *scheme, char *desc)
+static void scheme_desc(const enum lazy_tlb_scheme *scheme, char *desc)
 {
 	static const char * const names[] = { "refcount", "none", "hazard", "shootdown" };
 
@@ -31,16 +31,16 @@ static void scheme_desc(const enum lazy_mm_scheme *scheme, char *desc)
 
 KUNIT_ARRAY_PARAM(scheme, all_schemes, scheme_desc);
 
-static enum lazy_mm_scheme saved_scheme;
+static enum lazy_tlb_scheme saved_scheme;
 
-static unsigned long events(enum lazy_mm_event ev)
+static unsigned long events(enum lazy_tlb_event ev)
 {
-	return lazy_tlb_counter_sum(&lazy_mm_stats.event[ev]);
+	return lazy_tlb_counter_sum(&lazy_tlb_stats.event[ev]);
 }
 
 static unsigned long slot_of(unsigned int cpu)
 {
-	return READ_ONCE(per_cpu(lazy_mm_slot.val, cpu));
+	return READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu));
 }
 
 /* An mm with one user and one reference, borrowed by nobody. */
@@ -77,9 +77,9 @@ static long leave_fn(void *unused)
 	mm = current->active_mm;
 	current->active_mm = &init_mm;
 	switch_mm_irqs_off(mm, &init_mm, current);
-	owned = lazy_mm_leave(mm);
+	owned = lazy_tlb_leave(mm);
 	local_irq_enable();
-	lazy_mm_put(owned);
+	lazy_tlb_put(owned);
 	return 0;
 }
 
@@ -108,21 +108,21 @@ static unsigned long wait_for_frees(unsigned long want)
 {
 	int i;
 
-	for (i = 0; i < 500 && events(LAZY_MM_EV_FINAL_FREE) < want; i++)
+	for (i = 0; i < 500 && events(LAZY_TLB_EV_FINAL_FREE) < want; i++)
 		msleep(20);
-	return events(LAZY_MM_EV_FINAL_FREE);
+	return events(LAZY_TLB_EV_FINAL_FREE);
 }
 
-static int lazy_mm_test_init(struct kunit *test)
+static int lazy_tlb_test_init(struct kunit *test)
 {
-	saved_scheme = lazy_mm_get_scheme();
+	saved_scheme = lazy_tlb_get_scheme();
 	leave_everywhere();
 	return 0;
 }
 
-static void lazy_mm_test_exit(struct kunit *test)
+static void lazy_tlb_test_exit(struct kunit *test)
 {
-	lazy_mm_set_scheme(saved_scheme);
+	lazy_tlb_set_scheme(saved_scheme);
 	leave_everywhere();
 }
 
@@ -132,12 +132,12 @@ static void slot_encoding(struct kunit *test)
 	struct mm_struct *mm = new_mm(test);
 	unsigned long val = (unsigned long)mm;
 
-	KUNIT_EXPECT_EQ(test, val & LAZY_MM_OWNED, 0UL);
-	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_mm(val), mm);
-	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_mm(val | LAZY_MM_OWNED), mm);
-	KUNIT_EXPECT_NULL(test, lazy_mm_slot_owned(val));
-	KUNIT_EXPECT_PTR_EQ(test, lazy_mm_slot_owned(val | LAZY_MM_OWNED), mm);
-	KUNIT_EXPECT_NULL(test, lazy_mm_slot_owned(0));
+	KUNIT_EXPECT_EQ(test, val & LAZY_TLB_OWNED, 0UL);
+	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_mm(val), mm);
+	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_mm(val | LAZY_TLB_OWNED), mm);
+	KUNIT_EXPECT_NULL(test, lazy_tlb_slot_owned(val));
+	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_owned(val | LAZY_TLB_OWNED), mm);
+	KUNIT_EXPECT_NULL(test, lazy_tlb_slot_owned(0));
 	drop_mm(mm);
 }
 
@@ -150,98 +150,98 @@ static void layout(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, (unsigned long)mm_lazy(mm) % SMP_CACHE_BYTES, 0UL);
 	KUNIT_EXPECT_GE(test, (unsigned long)mm_lazy(mm), bitmaps_end);
-	KUNIT_EXPECT_TRUE(test, cpumask_empty(lazy_mm_borrowers(mm)));
+	KUNIT_EXPECT_TRUE(test, cpumask_empty(lazy_tlb_borrowers(mm)));
 	drop_mm(mm);
 }
 
 /* Slot, count and mask after enter and after leave, on every CPU. */
 static void enter_and_leave(struct kunit *test)
 {
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
-	bool masked = scheme == LAZY_MM_HAZARD || scheme == LAZY_MM_SHOOTDOWN;
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	bool masked = scheme == LAZY_TLB_HAZARD || scheme == LAZY_TLB_SHOOTDOWN;
 	struct mm_struct *mm = new_mm(test);
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned int cpu;
 
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	for_each_online_cpu(cpu) {
-		unsigned long counted = events(LAZY_MM_EV_COUNTED);
+		unsigned long counted = events(LAZY_TLB_EV_COUNTED);
 		unsigned long want = 0;
 
-		if (scheme == LAZY_MM_REFCOUNT)
-			want = (unsigned long)mm | LAZY_MM_OWNED;
+		if (scheme == LAZY_TLB_REFCOUNT)
+			want = (unsigned long)mm | LAZY_TLB_OWNED;
 		else if (masked)
 			want = (unsigned long)mm;
 
 		borrow_on(cpu, mm);
 		KUNIT_EXPECT_EQ(test, slot_of(cpu), want);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count),
-				scheme == LAZY_MM_REFCOUNT ? 2 : 1);
-		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_mm_borrowers(mm)), masked);
+				scheme == LAZY_TLB_REFCOUNT ? 2 : 1);
+		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_tlb_borrowers(mm)), masked);
 
 		leave_on(cpu);
 		KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
 		/* Sticky. */
-		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_mm_borrowers(mm)), masked);
-		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_COUNTED) - counted,
-				scheme == LAZY_MM_REFCOUNT ? 2UL : 0UL);
+		KUNIT_EXPECT_EQ(test, cpumask_test_cpu(cpu, lazy_tlb_borrowers(mm)), masked);
+		KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_COUNTED) - counted,
+				scheme == LAZY_TLB_REFCOUNT ? 2UL : 0UL);
 	}
 	drop_mm(mm);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 }
 
 /*
  * @cpus CPUs borrow an mm under @from, the last reference goes under @to. Freed
  * at once, by the shootdown, or by the last one to leave; in any case once.
  */
-static void final_drop(struct kunit *test, enum lazy_mm_scheme from,
-		       enum lazy_mm_scheme to, unsigned int cpus)
+static void final_drop(struct kunit *test, enum lazy_tlb_scheme from,
+		       enum lazy_tlb_scheme to, unsigned int cpus)
 {
-	bool slots = from == LAZY_MM_HAZARD || from == LAZY_MM_SHOOTDOWN;
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
-	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
-	unsigned long looked_at = events(LAZY_MM_EV_LOOKED_AT);
+	bool slots = from == LAZY_TLB_HAZARD || from == LAZY_TLB_SHOOTDOWN;
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_TLB_EV_HANDOFF);
+	unsigned long looked_at = events(LAZY_TLB_EV_LOOKED_AT);
 	struct mm_struct *mm = new_mm(test);
 	unsigned int cpu, n = 0, left = cpus;
 
-	lazy_mm_set_scheme(from);
+	lazy_tlb_set_scheme(from);
 	for_each_online_cpu(cpu) {
 		if (n++ == cpus)
 			break;
 		borrow_on(cpu, mm);
 	}
-	lazy_mm_set_scheme(to);
+	lazy_tlb_set_scheme(to);
 	drop_mm(mm);
 
-	if (!cpus || from == LAZY_MM_NONE || (slots && to == LAZY_MM_SHOOTDOWN)) {
+	if (!cpus || from == LAZY_TLB_NONE || (slots && to == LAZY_TLB_SHOOTDOWN)) {
 		KUNIT_EXPECT_EQ(test, wait_for_frees(frees + 1), frees + 1);
-		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF), handoffs);
+		KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_HANDOFF), handoffs);
 		for_each_online_cpu(cpu)
 			KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 		return;
 	}
 
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF) - handoffs,
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_HANDOFF) - handoffs,
 			slots ? (unsigned long)cpus : 0UL);
 	/* CPUs that have not borrowed it cost nothing. */
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_LOOKED_AT) - looked_at,
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_LOOKED_AT) - looked_at,
 			slots ? (unsigned long)cpus : 0UL);
 	for_each_online_cpu(cpu) {
 		if (!left)
 			break;
-		KUNIT_EXPECT_EQ(test, slot_of(cpu), (unsigned long)mm | LAZY_MM_OWNED);
+		KUNIT_EXPECT_EQ(test, slot_of(cpu), (unsigned long)mm | LAZY_TLB_OWNED);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), (int)left);
-		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees);
+		KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees);
 		leave_on(cpu);
 		left--;
 	}
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 }
 
 static void final_drop_by_scheme(struct kunit *test)
 {
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
 
 	final_drop(test, scheme, scheme, 0);
 	final_drop(test, scheme, scheme, 1);
@@ -250,7 +250,7 @@ static void final_drop_by_scheme(struct kunit *test)
 
 static void final_drop_after_switch(struct kunit *test)
 {
-	enum lazy_mm_scheme from = *(const enum lazy_mm_scheme *)test->param_value;
+	enum lazy_tlb_scheme from = *(const enum lazy_tlb_scheme *)test->param_value;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(all_schemes); i++) {
@@ -262,22 +262,22 @@ static void final_drop_after_switch(struct kunit *test)
 /* A reference made under one scheme is given back under any other. */
 static void leave_after_switch(struct kunit *test)
 {
-	enum lazy_mm_scheme from = *(const enum lazy_mm_scheme *)test->param_value;
+	enum lazy_tlb_scheme from = *(const enum lazy_tlb_scheme *)test->param_value;
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(all_schemes); i++) {
-		unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+		unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 		struct mm_struct *mm = new_mm(test);
 
-		lazy_mm_set_scheme(from);
+		lazy_tlb_set_scheme(from);
 		borrow_on(cpu, mm);
-		lazy_mm_set_scheme(all_schemes[i]);
+		lazy_tlb_set_scheme(all_schemes[i]);
 		leave_on(cpu);
 		KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
 		drop_mm(mm);
-		KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+		KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 	}
 }
 
@@ -294,22 +294,22 @@ static long exit_flush_fn(void *data)
 	local_irq_disable();
 	if (arg->mm)
 		atomic_set(&arg->mm->mm_users, arg->users);
-	lazy_mm_exit_flush(arg->mm);
+	lazy_tlb_exit_flush(arg->mm);
 	local_irq_enable();
 	return 0;
 }
 
 static void exit_flush(struct kunit *test)
 {
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
-	unsigned long piggyback = events(LAZY_MM_EV_PIGGYBACK);
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	unsigned long piggyback = events(LAZY_TLB_EV_PIGGYBACK);
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct mm_struct *mm = new_mm(test);
 	struct flush_arg arg = { .mm = mm, .users = true };
 	unsigned long before;
 
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	borrow_on(cpu, mm);
 	before = slot_of(cpu);
 
@@ -327,10 +327,10 @@ static void exit_flush(struct kunit *test)
 	work_on_cpu(cpu, exit_flush_fn, &arg);
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_PIGGYBACK) - piggyback,
-			scheme == LAZY_MM_NONE ? 0UL : 1UL);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_PIGGYBACK) - piggyback,
+			scheme == LAZY_TLB_NONE ? 0UL : 1UL);
 	drop_mm(mm);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 }
 
 /*
@@ -356,8 +356,8 @@ static void absence_work(struct work_struct *work)
 	current->active_mm = &init_mm;
 	switch_mm_irqs_off(mm, &init_mm, current);
 	atomic_set(&mm->mm_users, 0);
-	lazy_mm_exit_flush(mm);
-	absence->after_flush = this_cpu_read(lazy_mm_slot.val);
+	lazy_tlb_exit_flush(mm);
+	absence->after_flush = this_cpu_read(lazy_tlb_slot.val);
 	local_irq_enable();
 
 	smp_store_release(&absence->away, true);	/* after_flush was written */
@@ -374,9 +374,9 @@ static void absence_work(struct work_struct *work)
 
 static void shootdown_of_an_absent(struct kunit *test)
 {
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
-	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
-	unsigned long received = events(LAZY_MM_EV_SHOOTDOWN_RECEIVED);
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_TLB_EV_HANDOFF);
+	unsigned long received = events(LAZY_TLB_EV_SHOOTDOWN_RECEIVED);
 	struct absence absence = { };
 	unsigned int cpu, i;
 	unsigned long val;
@@ -386,7 +386,7 @@ static void shootdown_of_an_absent(struct kunit *test)
 
 	absence.mm = new_mm(test);
 	val = (unsigned long)absence.mm;
-	lazy_mm_set_scheme(LAZY_MM_SHOOTDOWN);
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
 	migrate_disable();
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	INIT_WORK_ONSTACK(&absence.work, absence_work);
@@ -396,21 +396,21 @@ static void shootdown_of_an_absent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, absence.after_flush, val);
 
 	drop_mm(absence.mm);
-	for (i = 0; i < 500 && events(LAZY_MM_EV_HANDOFF) == handoffs; i++)
+	for (i = 0; i < 500 && events(LAZY_TLB_EV_HANDOFF) == handoffs; i++)
 		msleep(20);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_HANDOFF), handoffs + 1);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_SHOOTDOWN_RECEIVED), received + 1);
-	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_MM_OWNED);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_HANDOFF), handoffs + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), received + 1);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_TLB_OWNED);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees);
 
 	WRITE_ONCE(absence.back, true);
 	flush_work(&absence.work);
 	destroy_work_on_stack(&absence.work);
 	migrate_enable();
-	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_MM_OWNED);
+	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_TLB_OWNED);
 	leave_on(cpu);
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 }
 
 /* A leave on one CPU that races with the final drop on another. */
@@ -441,15 +441,15 @@ static void racing_leave_work(struct work_struct *work)
 
 static void leave_races_with_handoff(struct kunit *test)
 {
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
-	unsigned long handoffs = events(LAZY_MM_EV_HANDOFF);
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
+	unsigned long handoffs = events(LAZY_TLB_EV_HANDOFF);
 	unsigned int cpu, i, spin;
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
 
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	for (i = 0; i < RACE_ROUNDS; i++) {
 		struct race race = { .mm = new_mm(test) };
 		struct racing_leave leave = { .race = &race };
@@ -479,15 +479,15 @@ static void leave_races_with_handoff(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, wait_for_frees(frees + RACE_ROUNDS), frees + RACE_ROUNDS);
 	kunit_info(test, "%u rounds, %lu handoffs\n", RACE_ROUNDS,
-		   events(LAZY_MM_EV_HANDOFF) - handoffs);
+		   events(LAZY_TLB_EV_HANDOFF) - handoffs);
 }
 
 /* Handoff must find what was borrowed before a CPU went offline, and hotplug free it. */
 static void offline_while_borrowing(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
-	unsigned long frees = events(LAZY_MM_EV_FINAL_FREE);
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct mm_struct *mm;
 
@@ -495,13 +495,13 @@ static void offline_while_borrowing(struct kunit *test)
 		kunit_skip(test, "needs two CPUs");
 
 	mm = new_mm(test);
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	borrow_on(cpu, mm);
 	KUNIT_ASSERT_EQ(test, remove_cpu(cpu), 0);
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
 	drop_mm(mm);
-	KUNIT_EXPECT_EQ(test, events(LAZY_MM_EV_FINAL_FREE), frees + 1);
+	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 	KUNIT_ASSERT_EQ(test, add_cpu(cpu), 0);
 #else
 	kunit_skip(test, "needs CPU hotplug");
@@ -530,14 +530,14 @@ static long use_and_look_fn(void *data)
 /* The copy belongs to the active mm: no switch renews it when a user of that comes back. */
 static void membarrier_state_stays(struct kunit *test)
 {
-	enum lazy_mm_scheme scheme = *(const enum lazy_mm_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct membarrier_copy copy = { .mm = new_mm(test) };
 
-	lazy_mm_set_scheme(scheme);
+	lazy_tlb_set_scheme(scheme);
 	atomic_set(&copy.mm->membarrier_state, MEMBARRIER_STATE_GLOBAL_EXPEDITED);
 	work_on_cpu(cpu, use_and_look_fn, &copy);
-	KUNIT_EXPECT_EQ(test, copy.active_mm == copy.mm, scheme != LAZY_MM_NONE);
+	KUNIT_EXPECT_EQ(test, copy.active_mm == copy.mm, scheme != LAZY_TLB_NONE);
 	if (copy.active_mm == copy.mm)
 		KUNIT_EXPECT_EQ(test, copy.state, MEMBARRIER_STATE_GLOBAL_EXPEDITED);
 	leave_on(cpu);
@@ -545,7 +545,7 @@ static void membarrier_state_stays(struct kunit *test)
 }
 #endif
 
-static struct kunit_case lazy_mm_test_cases[] = {
+static struct kunit_case lazy_tlb_test_cases[] = {
 	KUNIT_CASE(slot_encoding),
 	KUNIT_CASE(layout),
 	KUNIT_CASE_PARAM(enter_and_leave, scheme_gen_params),
@@ -564,11 +564,11 @@ static struct kunit_case lazy_mm_test_cases[] = {
 	{}
 };
 
-static struct kunit_suite lazy_mm_test_suite = {
-	.name = "lazy_mm",
-	.init = lazy_mm_test_init,
-	.exit = lazy_mm_test_exit,
-	.test_cases = lazy_mm_test_cases,
+static struct kunit_suite lazy_tlb_test_suite = {
+	.name = "lazy_tlb",
+	.init = lazy_tlb_test_init,
+	.exit = lazy_tlb_test_exit,
+	.test_cases = lazy_tlb_test_cases,
 };
 
-kunit_test_init_section_suite(lazy_mm_test_suite);
+kunit_test_init_section_suite(lazy_tlb_test_suite);

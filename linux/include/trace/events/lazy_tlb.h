@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #undef TRACE_SYSTEM
-#define TRACE_SYSTEM lazy_mm
+#define TRACE_SYSTEM lazy_tlb
 
-#if !defined(_TRACE_LAZY_MM_H) || defined(TRACE_HEADER_MULTI_READ)
-#define _TRACE_LAZY_MM_H
+#if !defined(_TRACE_LAZY_TLB_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _TRACE_LAZY_TLB_H
 
 #include <linux/tracepoint.h>
 
 struct mm_struct;
 
 /* A final drop made the reference of a borrowing CPU a counted one. */
-TRACE_EVENT(lazy_mm_handoff,
+TRACE_EVENT(lazy_tlb_handoff,
 
 	TP_PROTO(struct mm_struct *mm, unsigned int cpu),
 
@@ -30,7 +30,7 @@ TRACE_EVENT(lazy_mm_handoff,
 );
 
 /* One round of shootdown: so many mms, so many CPUs interrupted for them. */
-TRACE_EVENT(lazy_mm_shootdown,
+TRACE_EVENT(lazy_tlb_shootdown,
 
 	TP_PROTO(unsigned int mms, unsigned int cpus),
 
@@ -49,7 +49,7 @@ TRACE_EVENT(lazy_mm_shootdown,
 	TP_printk("mms=%u cpus=%u", __entry->mms, __entry->cpus)
 );
 
-#define lazy_mm_scheme_name(scheme)			\
+#define lazy_tlb_scheme_name(scheme)			\
 	__print_symbolic(scheme,			\
 			 { 0, "refcount" },		\
 			 { 1, "none" },			\
@@ -57,7 +57,7 @@ TRACE_EVENT(lazy_mm_shootdown,
 			 { 3, "shootdown" })
 
 /* Somebody chose another scheme. */
-TRACE_EVENT(lazy_mm_scheme,
+TRACE_EVENT(lazy_tlb_scheme,
 
 	TP_PROTO(int from, int to),
 
@@ -73,11 +73,11 @@ TRACE_EVENT(lazy_mm_scheme,
 		__entry->to = to;
 	),
 
-	TP_printk("%s -> %s", lazy_mm_scheme_name(__entry->from),
-		  lazy_mm_scheme_name(__entry->to))
+	TP_printk("%s -> %s", lazy_tlb_scheme_name(__entry->from),
+		  lazy_tlb_scheme_name(__entry->to))
 );
 
-#endif /* _TRACE_LAZY_MM_H */
+#endif /* _TRACE_LAZY_TLB_H */
 
 /* This part must be outside protection */
 #include <trace/define_trace.h>

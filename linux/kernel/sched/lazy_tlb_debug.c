@@ -6,43 +6,43 @@
 #include <linux/bug.h>
 #include <linux/rcupdate.h>
 
-#include <asm/lazy_mm.h>
+#include <asm/lazy_tlb.h>
 
-#include "lazy_mm.h"
+#include "lazy_tlb.h"
 #include "sched.h"
 
 /**
- * lazy_mm_check_enter() - a CPU that starts to borrow borrows nothing yet
+ * lazy_tlb_check_enter() - a CPU that starts to borrow borrows nothing yet
  * @mm: the mm to borrow
  *
- * Context: as lazy_mm_enter().
+ * Context: as lazy_tlb_enter().
  */
-void lazy_mm_check_enter(struct mm_struct *mm)
+void lazy_tlb_check_enter(struct mm_struct *mm)
 {
-	unsigned long val = this_cpu_read(lazy_mm_slot.val);
+	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
 
-	WARN_ONCE(val, "lazy_mm: enter(%p) finds slot %lx in use\n", mm, val);
+	WARN_ONCE(val, "lazy_tlb: enter(%p) finds slot %lx in use\n", mm, val);
 	WARN_ONCE(!irqs_disabled() && !preempt_count(),
-		  "lazy_mm: enter(%p) with preemption enabled\n", mm);
-	WARN_ONCE(mm == &init_mm, "lazy_mm: init_mm can't be borrowed\n");
+		  "lazy_tlb: enter(%p) with preemption enabled\n", mm);
+	WARN_ONCE(mm == &init_mm, "lazy_tlb: init_mm can't be borrowed\n");
 }
 
 /**
- * lazy_mm_check_free() - nobody may hold an mm that is about to be freed
+ * lazy_tlb_check_free() - nobody may hold an mm that is about to be freed
  * @mm: an mm that passed its final drop
  *
  * Three places per possible CPU: the slot, the active mm of the task that runs
  * there, the page tables that are loaded. The slot is read first, since the
  * other two are changed before a slot is emptied (B).
  */
-void lazy_mm_check_free(struct mm_struct *mm)
+void lazy_tlb_check_free(struct mm_struct *mm)
 {
 	unsigned int cpu;
 
 	rcu_read_lock();
 	for_each_possible_cpu(cpu) {
 		/* Pairs with (B) and (B"), as (C) does. */
-		unsigned long val = smp_load_acquire(&per_cpu(lazy_mm_slot.val, cpu));
+		unsigned long val = smp_load_acquire(&per_cpu(lazy_tlb_slot.val, cpu));
 		struct task_struct *curr = rcu_dereference(cpu_rq(cpu)->curr);
 		/*
 		 * The scheduler and exec store ->active_mm plainly. It is one aligned
@@ -50,13 +50,13 @@ void lazy_mm_check_free(struct mm_struct *mm)
 		 */
 		struct mm_struct *active = curr ? data_race(READ_ONCE(curr->active_mm)) : NULL;
 
-		WARN_ONCE(lazy_mm_slot_mm(val) == mm,
-			  "lazy_mm: freeing %p, slot of CPU %u is %lx\n", mm, cpu, val);
+		WARN_ONCE(lazy_tlb_slot_mm(val) == mm,
+			  "lazy_tlb: freeing %p, slot of CPU %u is %lx\n", mm, cpu, val);
 		WARN_ONCE(active == mm,
-			  "lazy_mm: freeing %p, active_mm of %s[%d] on CPU %u\n",
+			  "lazy_tlb: freeing %p, active_mm of %s[%d] on CPU %u\n",
 			  mm, curr->comm, curr->pid, cpu);
-		WARN_ONCE(arch_lazy_mm_loaded(cpu) == mm,
-			  "lazy_mm: freeing %p, its page tables are loaded on CPU %u\n",
+		WARN_ONCE(arch_lazy_tlb_loaded(cpu) == mm,
+			  "lazy_tlb: freeing %p, its page tables are loaded on CPU %u\n",
 			  mm, cpu);
 	}
 	rcu_read_unlock();

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Borrowed (lazy TLB) address spaces: what the kernel outside kernel/sched
+ * calls. The protocol and its races are in kernel/sched/lazy_tlb.c.
+ */
+#ifndef _LINUX_LAZY_TLB_H
+#define _LINUX_LAZY_TLB_H
+
+#include <linux/mmu_context.h>
+#include <linux/sched/mm.h>
+
+#ifdef CONFIG_ARCH_HAS_LAZY_TLB_SLOTS
+
+/* Borrowing and giving back, outside the context switch. */
+struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk);
+struct mm_struct *lazy_tlb_leave(struct mm_struct *mm);
+void lazy_tlb_put(struct mm_struct *mm);
+void lazy_tlb_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm);
+
+/* The last flush of an address space, on each CPU that it reaches. */
+void lazy_tlb_exit_flush(struct mm_struct *mm);
+
+/* The life of an mm_struct. */
+unsigned int lazy_tlb_layout(unsigned int size);
+void lazy_tlb_init(struct mm_struct *mm);
+bool lazy_tlb_final_drop(struct mm_struct *mm);
+
+#else /* !CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
+
+/*
+ * The architecture has no slots. Its MMU_LAZY_TLB_REFCOUNT or MMU_LAZY_TLB_SHOOTDOWN
+ * decides, through the helpers of linux/sched/mm.h.
+ */
+static inline struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
+{
+	enter_lazy_tlb(mm, tsk);
+	mmgrab_lazy_tlb(mm);
+	return mm;
+}
+
+static inline struct mm_struct *lazy_tlb_leave(struct mm_struct *mm)
+{
+	return mm;
+}
+
+static inline void lazy_tlb_put(struct mm_struct *mm)
+{
+	mmdrop_lazy_tlb(mm);
+}
+
+static inline void lazy_tlb_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
+{
+	mmdrop_lazy_tlb(mm);
+}
+
+static inline void lazy_tlb_exit_flush(struct mm_struct *mm) { }
+
+static inline unsigned int lazy_tlb_layout(unsigned int size)
+{
+	return size;
+}
+
+static inline void lazy_tlb_init(struct mm_struct *mm) { }
+
+static inline bool lazy_tlb_final_drop(struct mm_struct *mm)
+{
+	return true;
+}
+
+#endif /* CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
+
+#endif /* _LINUX_LAZY_TLB_H */

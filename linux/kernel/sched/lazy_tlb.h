@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Borrowed (lazy TLB) address spaces: slot, schemes, and the two operations
+ * that the context switch runs inline. Read kernel/sched/lazy_tlb.c first, the
+ * letters at the barriers are explained there.
+ */
+#ifndef _KERNEL_SCHED_LAZY_TLB_H
+#define _KERNEL_SCHED_LAZY_TLB_H
+
+#include <linux/cache.h>
+#include <linux/cpumask.h>
+#include <linux/lazy_tlb.h>
+#include <linux/llist.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_context.h>
+#include <linux/percpu.h>
+#include <linux/sched/mm.h>
+
+#ifdef CONFIG_ARCH_HAS_LAZY_TLB_SLOTS
+
+/* -- the scheme ----------------------------------------------------------- */
+
+/* Those that borrow without a count come last: enter needs one comparison. */
+enum lazy_tlb_scheme {
+	LAZY_TLB_REFCOUNT,	/* count every borrower in mm_count */
+	LAZY_TLB_NONE,		/* never borrow, run on init_mm */
+	LAZY_TLB_HAZARD,		/* slots; the final drop hands off to borrowers */
+	LAZY_TLB_SHOOTDOWN,	/* slots; a work item moves the borrowers away */
+	LAZY_TLB_NR_SCHEMES,
+};
+
+#ifdef CONFIG_LAZY_TLB_DYNAMIC
+extern enum lazy_tlb_scheme lazy_tlb_scheme;
+
+/*
+ * Choosing another scheme is one store, because no reference made under the
+ * old one has to be found: each slot says what it holds.
+ */
+static __always_inline enum lazy_tlb_scheme lazy_tlb_get_scheme(void)
+{
+	return READ_ONCE(lazy_tlb_scheme);
+}
+
+void lazy_tlb_set_scheme(enum lazy_tlb_scheme scheme);
+#else
+static __always_inline enum lazy_tlb_scheme lazy_tlb_get_scheme(void)
+{
+	if (IS_ENABLED(CONFIG_LAZY_TLB_REFCOUNT))
+		return LAZY_TLB_REFCOUNT;
+	if (IS_ENABLED(CONFIG_LAZY_TLB_HAZARD))
+		return LAZY_TLB_HAZARD;
+	if (IS_ENABLED(CONFIG_LAZY_TLB_SHOOTDOWN))
+		return LAZY_TLB_SHOOTDOWN;
+	return LAZY_TLB_NONE;
+}
+#endif
+
+/* -- counters ------------------------------------------------------------- */
+
+enum lazy_tlb_event {
+	LAZY_TLB_EV_ENTER,
+	LAZY_TLB_EV_LEAVE,
+	LAZY_TLB_EV_COUNTED,
+	LAZY_TLB_EV_HANDOFF,
+	LAZY_TLB_EV_SHOOTDOWN_SENT,
+	LAZY_TLB_EV_SHOOTDOWN_RECEIVED,
+	LAZY_TLB_EV_PIGGYBACK,
+	LAZY_TLB_EV_LOOKED_AT,
+	LAZY_TLB_EV_FINAL_FREE,
+	LAZY_TLB_EV_FINAL_BORROWED,
+	LAZY_TLB_NR_EVENTS,
+};
+
+#ifdef CONFIG_LAZY_TLB_STATS
+struct lazy_tlb_stats {
+	unsigned long event[LAZY_TLB_NR_EVENTS];
+};
+DECLARE_PER_CPU(struct lazy_tlb_stats, lazy_tlb_stats);
+
+static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev,
+					      unsigned long n)
+{
+	this_cpu_add(lazy_tlb_stats.event[ev], n);
+}
+#else
+static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev,
+					      unsigned long n)
+{
+}
+#endif
+
+static __always_inline void lazy_tlb_count(enum lazy_tlb_event ev)
+{
+	lazy_tlb_count_add(ev, 1);
+}
+
+/* -- the slot ------------------------------------------------------------- */
+
+/*
+ * What a CPU borrows: the mm_struct's address, with LAZY_TLB_OWNED in its lowest
+ * bit if the CPU holds one mm_count reference on it. Zero: it borrows nothing,
+ * or init_mm, which is neither counted nor stored.
+ *
+ * A cache line of its own: the only remote accesses are those of a final drop.
+ */
+struct lazy_tlb_slot {
+	unsigned long val;
+	/* This CPU's bit in any mm's mask of borrowers, seen from the mm_struct. */
+	unsigned int bit;
+} ____cacheline_aligned_in_smp;
+
+#define LAZY_TLB_OWNED	1UL
+
+DECLARE_PER_CPU_SHARED_ALIGNED(struct lazy_tlb_slot, lazy_tlb_slot);
+
+static __always_inline struct mm_struct *lazy_tlb_slot_mm(unsigned long val)
+{
+	return (struct mm_struct *)(val & ~LAZY_TLB_OWNED);
+}
+
+/* The mm whose reference the previous content of a slot carries, or NULL. */
+static __always_inline struct mm_struct *lazy_tlb_slot_owned(unsigned long val)
+{
+	return val & LAZY_TLB_OWNED ? lazy_tlb_slot_mm(val) : NULL;
+}
+
+/* -- what lies behind a dynamically allocated mm_struct --------------------- */
+
+/*
+ * In cache lines of its own: the cpumask and the concurrency ids in front of
+ * it are written by every switch of page tables, this is not. init_mm, efi_mm
+ * and other static mms have nothing behind them; nobody borrows those.
+ */
+struct lazy_tlb {
+	/* On the list of mms to shoot down, see lazy_tlb_shoot(). */
+	struct llist_node dying;
+	/* CPUs that have borrowed this mm under a scheme that needs the mask. */
+	unsigned long borrowers[];
+};
+
+extern unsigned int lazy_tlb_offset;
+
+static __always_inline struct lazy_tlb *mm_lazy(struct mm_struct *mm)
+{
+	return (void *)mm + lazy_tlb_offset;
+}
+
+static __always_inline struct cpumask *lazy_tlb_borrowers(struct mm_struct *mm)
+{
+	return to_cpumask(mm_lazy(mm)->borrowers);
+}
+
+#ifdef CONFIG_DEBUG_LAZY_TLB
+void lazy_tlb_check_enter(struct mm_struct *mm);
+void lazy_tlb_check_free(struct mm_struct *mm);
+#else
+static inline void lazy_tlb_check_enter(struct mm_struct *mm) { }
+static inline void lazy_tlb_check_free(struct mm_struct *mm) { }
+#endif
+
+/* -- enter and leave -------------------------------------------------------- */
+
+void lazy_tlb_first_borrow(struct mm_struct *mm);
+
+/* Borrow with a reference in mm_count. A full memory barrier (A). */
+static __always_inline void lazy_tlb_borrow_counted(struct mm_struct *mm)
+{
+	this_cpu_write(lazy_tlb_slot.val, (unsigned long)mm | LAZY_TLB_OWNED);
+	mmgrab(mm);
+	smp_mb__after_atomic();			/* A */
+	lazy_tlb_count(LAZY_TLB_EV_COUNTED);
+}
+
+/* Borrow without one. A full memory barrier (A). */
+static __always_inline void lazy_tlb_borrow_slot(struct mm_struct *mm)
+{
+	struct lazy_tlb_slot *slot = this_cpu_ptr(&lazy_tlb_slot);
+
+	/* Sticky, so that only the first time writes what others read. */
+	if (unlikely(!test_bit(slot->bit, (unsigned long *)mm)))
+		lazy_tlb_first_borrow(mm);
+	smp_store_mb(slot->val, (unsigned long)mm);	/* A */
+}
+
+/* lazy_tlb_enter() for the context switch. */
+static __always_inline struct mm_struct *
+__lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
+{
+	enum lazy_tlb_scheme scheme = lazy_tlb_get_scheme();
+
+	lazy_tlb_check_enter(mm);
+	lazy_tlb_count(LAZY_TLB_EV_ENTER);
+
+	if (likely(scheme >= LAZY_TLB_HAZARD)) {
+		enter_lazy_tlb(mm, tsk);
+		lazy_tlb_borrow_slot(mm);
+		return mm;
+	}
+	if (scheme == LAZY_TLB_REFCOUNT) {
+		enter_lazy_tlb(mm, tsk);
+		lazy_tlb_borrow_counted(mm);
+		return mm;
+	}
+	switch_mm_irqs_off(mm, &init_mm, tsk);
+	smp_mb();			/* A */
+	return &init_mm;
+}
+
+/*
+ * lazy_tlb_leave() for the context switch. Without MMU_LAZY_TLB nothing is ever
+ * borrowed, and the barrier is all that is left of leave.
+ */
+static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
+{
+	unsigned long val;
+
+	lazy_tlb_count(LAZY_TLB_EV_LEAVE);
+
+	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
+		smp_mb();			/* B */
+		return NULL;
+	}
+
+	val = xchg(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);	/* B */
+	if (val & LAZY_TLB_OWNED)
+		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
+	return lazy_tlb_slot_owned(val);
+}
+
+/*
+ * After leave, on the way from a kernel thread on @mm to a task of @next. If that is the
+ * same mm, no switch of page tables has synchronised the core, which membarrier(2) may
+ * want (SYNC_CORE).
+ */
+static __always_inline void lazy_tlb_sync_core(struct mm_struct *mm, struct mm_struct *next)
+{
+#ifdef CONFIG_MEMBARRIER
+	if (mm == next && unlikely(atomic_read(&next->membarrier_state) &
+				   MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE))
+		sync_core_before_usermode();
+#endif
+}
+
+/* In finish_task_switch(), where PREEMPT_RT must not free an mm. */
+static __always_inline void lazy_tlb_finish(struct mm_struct *owned)
+{
+	mmdrop_sched(owned);
+}
+
+/* Enter (A) and leave (B) are the full barriers that concurrency ids need. */
+#define smp_mb__after_lazy_tlb_enter()	do { } while (0)
+#define smp_mb__after_lazy_tlb_leave()	do { } while (0)
+
+#else /* !CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
+
+#define __lazy_tlb_enter(mm, tsk)	lazy_tlb_enter(mm, tsk)
+#define __lazy_tlb_leave(mm)		lazy_tlb_leave(mm)
+static __always_inline void lazy_tlb_sync_core(struct mm_struct *mm, struct mm_struct *next) { }
+
+static __always_inline void lazy_tlb_finish(struct mm_struct *mm)
+{
+	membarrier_mm_sync_core_before_usermode(mm);
+	mmdrop_lazy_tlb_sched(mm);
+}
+
+/*
+ * The full barriers that concurrency ids need: enter counts with an atomic operation,
+ * leave drops nothing before finish_task_switch().
+ */
+#define smp_mb__after_lazy_tlb_enter()	smp_mb__after_mmgrab()
+#define smp_mb__after_lazy_tlb_leave()	smp_mb()	/* between rq->curr and the ids */
+
+#endif /* CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
+
+#endif /* _KERNEL_SCHED_LAZY_TLB_H */
