@@ -11,7 +11,7 @@ help:
 
 #: make run      build, boot, compare the schemes, print the table
 run: deps
-	@lab/run -b $(BASE)
+	@bench/compare -b $(BASE)
 
 #: make test     everything that must hold; last line 'N passed, N failed', maybe ', N skipped'
 test: deps
