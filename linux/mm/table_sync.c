@@ -3,9 +3,9 @@
  * Waiting for lockless walks of page tables, without interrupting the machine.
  *
  * gup_fast() and a few others walk page tables with no lock but interrupts off.
- * Who takes a table out of a tree has to wait for such walks before the table
+ * Code that takes a table out of a tree has to wait for such walks before the table
  * is used for anything else. An interrupt that a CPU has handled shows that the
- * walk it may have been in is over. Which CPUs have to be interrupted?
+ * walk it may have been in is over. The modes differ in the CPUs that are interrupted:
  *
  *   broadcast   all.
  *   tracked     those that have marked a walk of the mm.
@@ -90,8 +90,8 @@
  *     current would walk the old mm unseen by the flush. Walks in NMIs give up
  *     there (nmi_uaccess_okay()), and what is marked is interrupted all the same.
  *
- * So nothing but marked walks is left to wait for. Nobody claims that there was such a
- * flush: current->tables_flushed says so.
+ * So only marked walks are left to wait for. current->tables_flushed records that there
+ * was such a flush:
  *
  *   table_sync_changed()         forgets it: a table is being taken out
  *   table_sync_flushed(mm)       records mm, where the flush has waited for interrupts on
@@ -145,8 +145,8 @@
 #include <linux/cpu.h>
 #include <linux/export.h>
 #include <linux/init.h>
-#include <linux/kstrtox.h>
 #include <linux/mm_types.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
@@ -169,18 +169,6 @@ static bool walk_matches(struct mm_struct *marker, struct mm_struct *mm)
 	return marker && (marker == mm || marker == TABLE_WALK_ANY);
 }
 
-/* A walk of @mm that is marked in every mode. */
-static bool marked_cond(int cpu, void *mm)
-{
-	return walk_matches(READ_ONCE(per_cpu(table_walk.marked, cpu)), mm);
-}
-
-static bool tracked_cond(int cpu, void *mm)
-{
-	return marked_cond(cpu, mm) ||
-	       walk_matches(READ_ONCE(per_cpu(table_walk.task, cpu)), mm);
-}
-
 /* In user mode, and sure to make it known before it does anything else (F). */
 static bool cpu_in_user_mode(int cpu)
 {
@@ -193,39 +181,37 @@ static bool cpu_in_user_mode(int cpu)
 #endif
 }
 
-static bool running_cond(int cpu, void *mm)
-{
-	if (marked_cond(cpu, mm))
-		return true;
-	if (!sched_cpu_runs_mm(cpu, mm))
-		return false;
-	if (cpu_in_user_mode(cpu)) {
-		table_sync_count(TABLE_SYNC_EV_SPARED_USER);
-		return false;
-	}
-	return true;
-}
-
-static bool broadcast_cond(int cpu, void *mm)
-{
-	return true;
-}
-
 /**
- * table_sync_cond() - which CPUs a mode interrupts
+ * table_sync_may_walk() - tell whether a CPU may be in a walk that has to be waited for
  * @mode: a mode that interrupts
+ * @flushed: true if a TLB flush has waited for the tasks' own walks
+ * @cpu: a CPU other than this one
+ * @mm: the mm whose tables were changed, not NULL if @flushed
  *
- * Return: the condition, for a CPU and an mm.
+ * Context: preemption disabled, after (C).
+ * Return: false if no such walk can be under way there.
  */
-smp_cond_func_t table_sync_cond(enum table_sync_mode mode)
+bool table_sync_may_walk(enum table_sync_mode mode, bool flushed, int cpu,
+			 struct mm_struct *mm)
 {
+	/* Marked walks first: an NMI that walks does not change the state of user mode. */
+	if (walk_matches(READ_ONCE(per_cpu(table_walk.marked, cpu)), mm))
+		return true;
+	if (flushed)
+		return false;
+
 	switch (mode) {
 	case TABLE_SYNC_TRACKED:
-		return tracked_cond;
+		return walk_matches(READ_ONCE(per_cpu(table_walk.task, cpu)), mm);
 	case TABLE_SYNC_RUNNING:
-		return running_cond;
+		if (!sched_cpu_runs_mm(cpu, mm))
+			return false;
+		if (!cpu_in_user_mode(cpu))
+			return true;
+		table_sync_count(TABLE_SYNC_EV_SPARED_USER);
+		return false;
 	default:
-		return broadcast_cond;
+		return true;
 	}
 }
 
@@ -237,18 +223,20 @@ smp_cond_func_t table_sync_cond(enum table_sync_mode mode)
 	 TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST)
 
 struct sync {
-	smp_cond_func_t cond;
 	struct mm_struct *mm;
+	enum table_sync_mode mode;
+	bool flushed;
 	int this_cpu;
 	unsigned int cpus;
 };
 
-/* The own CPU is in no walk: it is here. */
 static bool sync_cond(int cpu, void *info)
 {
 	struct sync *sync = info;
 
-	if (cpu == sync->this_cpu || !sync->cond(cpu, sync->mm))
+	/* This CPU runs this code, so it is not in a walk. */
+	if (cpu == sync->this_cpu ||
+	    !table_sync_may_walk(sync->mode, sync->flushed, cpu, sync->mm))
 		return false;
 	sync->cpus++;
 	return true;
@@ -256,27 +244,63 @@ static bool sync_cond(int cpu, void *info)
 
 static void sync_ipi(void *unused)
 {
-	/* That it has been handled is all. */
+	/* Handling the interrupt is all: no walk is under way on this CPU. */
 }
 
 /*
- * Interrupt the CPUs that @cond picks and wait for them.
+ * Interrupt the CPUs that may be in a walk, and wait until they have handled it.
  *
  * Context: preemption disabled.
  * Return: how many there were.
  */
-static unsigned int sync_interrupt(struct mm_struct *mm, smp_cond_func_t cond)
+static unsigned int sync_interrupt(struct mm_struct *mm, enum table_sync_mode mode,
+				   bool flushed)
 {
 	struct sync sync = {
-		.cond = cond,
 		.mm = mm,
+		.mode = mode,
+		.flushed = flushed,
 		.this_cpu = smp_processor_id(),
 	};
 
-	smp_mb();						/* C */
+	/* C, pairs with A in table_walk_publish() and with E */
+	smp_mb();
 	on_each_cpu_cond_mask(sync_cond, sync_ipi, &sync, true, cpu_online_mask);
-	smp_mb();						/* D */
+	/* D, pairs with B in table_walk_end() and table_walk_unmark() */
+	smp_mb();
 	return sync.cpus;
+}
+
+/* The mode in force, or the one that stands in where it can't serve this caller. */
+static enum table_sync_mode sync_mode(struct mm_struct *mm, unsigned int flags)
+{
+	enum table_sync_mode mode = table_sync_get_mode();
+
+	if (!mm)
+		return TABLE_SYNC_BROADCAST;
+	if (mode == TABLE_SYNC_RCU && !(flags & TABLE_SYNC_CAN_SLEEP))
+		return TABLE_SYNC_INTERRUPTING;
+	return mode;
+}
+
+/* Wait, count how, and return the number of CPUs interrupted for it. */
+static unsigned int sync_wait(struct mm_struct *mm, enum table_sync_mode mode, bool flushed)
+{
+	if (mode == TABLE_SYNC_NONE)
+		return 0;
+
+	if (!flushed && mode == TABLE_SYNC_RCU) {
+		table_sync_count(TABLE_SYNC_EV_GRACE_PERIOD);
+		preempt_enable();
+		synchronize_rcu();
+		preempt_disable();
+		return 0;
+	}
+
+	table_sync_count(flushed ? TABLE_SYNC_EV_SKIPPED :
+			 mode == TABLE_SYNC_BROADCAST ? TABLE_SYNC_EV_BROADCAST :
+			 TABLE_SYNC_EV_TARGETED);
+	return sync_interrupt(mm, mode, flushed);
 }
 
 /**
@@ -284,8 +308,8 @@ static unsigned int sync_interrupt(struct mm_struct *mm, smp_cond_func_t cond)
  * @mm: the mm whose page tables were changed; NULL warns once and waits for all
  * @flags: of &enum table_sync_flags
  *
- * After it no walk that may have seen the tables as they were before the call is
- * under way. It is no grace period: walks under rcu_read_lock() alone (the per-VMA
+ * When it returns, no walk is under way that may have seen the tables as they were before
+ * the call. It is no grace period: walks under rcu_read_lock() alone (the per-VMA
  * pte_offset_map() kind) are not waited for.
  *
  * Context: interrupts enabled; may hold spinlocks that no CPU waits for with
@@ -294,51 +318,29 @@ static unsigned int sync_interrupt(struct mm_struct *mm, smp_cond_func_t cond)
  */
 void tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags)
 {
-	enum table_sync_mode mode, done;
+	bool flushed = mm && ((table_sync_flush_waits() && current->tables_flushed == mm) ||
+			      table_sync_oracle_lies());
+	enum table_sync_mode mode;
 	unsigned long stamp;
-	unsigned int cpus = 0;
-	bool skip;
+	unsigned int cpus;
 	u64 start;
 
-	skip = mm && ((table_sync_flush_waits() && current->tables_flushed == mm) ||
-		      table_sync_oracle_lies());
 	current->tables_flushed = NULL;
-
-	preempt_disable();
-	start = table_sync_clock();
-	mode = table_sync_get_mode();
-	stamp = table_sync_oracle_start(mm, skip && mode != TABLE_SYNC_NONE);
-	table_sync_count(TABLE_SYNC_EV_ASKED);
-
-	if (!mm) {
+	if (!mm)
 		pr_warn_once("%pS names no mm to wait for, all CPUs are interrupted\n",
 			     __builtin_return_address(0));
-		mode = TABLE_SYNC_BROADCAST;
-	}
 
-	if (mode == TABLE_SYNC_NONE) {
-		done = mode;
-	} else if (skip) {
-		table_sync_count(TABLE_SYNC_EV_SKIPPED);
-		cpus = sync_interrupt(mm, marked_cond);
-		done = mode;
-	} else if (mode == TABLE_SYNC_RCU && (flags & TABLE_SYNC_CAN_SLEEP)) {
-		table_sync_count(TABLE_SYNC_EV_GRACE_PERIOD);
-		preempt_enable();
-		synchronize_rcu();
-		preempt_disable();
-		done = mode;
-	} else {
-		done = mode == TABLE_SYNC_RCU ? TABLE_SYNC_INTERRUPTING : mode;
-		table_sync_count(done == TABLE_SYNC_BROADCAST ?
-				 TABLE_SYNC_EV_BROADCAST : TABLE_SYNC_EV_TARGETED);
-		cpus = sync_interrupt(mm, table_sync_cond(done));
-	}
-
+	/* With preemption off a change of the mode waits for this wait, see (J). */
+	preempt_disable();
+	start = table_sync_clock();
+	mode = sync_mode(mm, flags);
+	stamp = table_sync_oracle_start(mm, flushed && mode != TABLE_SYNC_NONE);
+	cpus = sync_wait(mm, mode, flushed);
+	table_sync_count(TABLE_SYNC_EV_ASKED);
 	table_sync_count_add(TABLE_SYNC_EV_IPIS, cpus);
 	table_sync_count_add(TABLE_SYNC_EV_IPIS_SPARED, num_online_cpus() - 1 - cpus);
 	table_sync_count_add(TABLE_SYNC_EV_WAIT_NS, table_sync_clock() - start);
-	trace_table_sync(mm, done, cpus);
+	trace_table_sync(mm, mode, cpus);
 	table_sync_oracle_finish(mm, stamp);
 	preempt_enable();
 }
@@ -354,7 +356,7 @@ static bool each_sharer_has_to(enum table_sync_mode mode)
 }
 
 /**
- * table_sync_each_sharer() - has an mm that stops to share a table to wait by itself?
+ * table_sync_each_sharer() - tell whether an mm that stops sharing a table has to wait
  *
  * Context: any, after the mm's entry was cleared, under the lock that has the sharers
  * of a table one after the other.
@@ -365,36 +367,33 @@ static bool each_sharer_has_to(enum table_sync_mode mode)
  */
 bool table_sync_each_sharer(void)
 {
-	smp_mb();						/* I */
+	smp_mb();	/* I, pairs with J in table_sync_set_mode() */
 	return READ_ONCE(each_sharer_waits);
 }
 
 /* -- flushes that wait ------------------------------------------------------- */
 
-static bool table_sync_skip __read_mostly = true;
-static bool table_sync_flush_property __ro_after_init;
+static bool table_sync_skip __ro_after_init = true;
+module_param_named(skip, table_sync_skip, bool, 0444);
 
-static int __init table_sync_skip_setup(char *str)
-{
-	if (str && !kstrtobool(str, &table_sync_skip))
-		return 0;
-	pr_err("table_sync_skip=%s: neither on nor off, it stays %s\n",
-	       str ?: "", table_sync_skip ? "on" : "off");
-	return 0;
-}
-early_param("table_sync_skip", table_sync_skip_setup);
+static bool flush_waits __ro_after_init;
 
+/**
+ * table_sync_flush_waits() - tell whether TLB flushes wait for the walks of tasks
+ *
+ * Return: the answer for the back end that flushes, the same from early initcalls on.
+ */
 bool table_sync_flush_waits(void)
 {
-	return table_sync_flush_property;
+	return flush_waits;
 }
 
 /* When the back end that flushes is known, and before there are user tasks. */
 static int __init table_sync_flush_init(void)
 {
-	table_sync_flush_property = table_sync_skip && arch_table_flush_waits();
+	flush_waits = table_sync_skip && arch_table_flush_waits();
 	pr_info("TLB flushes %s lockless page-table walks\n",
-		table_sync_flush_property ? "wait for" :
+		flush_waits ? "wait for" :
 		table_sync_skip ? "don't wait for" : "are not trusted to wait for");
 	WRITE_ONCE(each_sharer_waits, each_sharer_has_to(table_sync_get_mode()));
 	return 0;
@@ -436,7 +435,7 @@ void table_sync_set_mode(enum table_sync_mode mode)
 
 	WRITE_ONCE(each_sharer_waits, true);
 	WRITE_ONCE(table_sync_mode, TABLE_SYNC_BROADCAST);
-	synchronize_rcu();					/* J */
+	synchronize_rcu();	/* J, pairs with I in table_sync_each_sharer() */
 	if (track != table_walk_tracked()) {
 		/* CPUs that come online later have nothing to reset. */
 		cpus_read_lock();

@@ -3,7 +3,6 @@
 #ifndef _MM_TABLE_SYNC_H
 #define _MM_TABLE_SYNC_H
 
-#include <linux/smp.h>
 #include <linux/table_sync.h>
 #include <linux/timekeeping.h>
 
@@ -27,9 +26,13 @@ static inline enum table_sync_mode table_sync_get_mode(void)
 		return TABLE_SYNC_RCU;
 	return TABLE_SYNC_BROADCAST;
 }
+
+/* The one mode is in force already. */
+static inline void table_sync_set_mode(enum table_sync_mode mode) { }
 #endif
 
-smp_cond_func_t table_sync_cond(enum table_sync_mode mode);
+bool table_sync_may_walk(enum table_sync_mode mode, bool flushed, int cpu,
+			 struct mm_struct *mm);
 bool table_sync_flush_waits(void);
 
 enum table_sync_event {
@@ -48,7 +51,7 @@ enum table_sync_event {
 	TABLE_SYNC_NR_EVENTS,
 };
 
-#ifdef CONFIG_LAZY_TLB_STATS
+#ifdef CONFIG_TABLE_SYNC_STATS
 struct table_sync_stats {
 	unsigned long event[TABLE_SYNC_NR_EVENTS];
 };
@@ -65,7 +68,7 @@ static inline void table_sync_count_add(enum table_sync_event ev, unsigned long 
 /* Nanoseconds; for %TABLE_SYNC_EV_WAIT_NS, and of no cost if nobody counts. */
 static inline u64 table_sync_clock(void)
 {
-	return IS_ENABLED(CONFIG_LAZY_TLB_STATS) ? ktime_get_mono_fast_ns() : 0;
+	return IS_ENABLED(CONFIG_TABLE_SYNC_STATS) ? ktime_get_mono_fast_ns() : 0;
 }
 
 static inline void table_sync_count(enum table_sync_event ev)
@@ -89,14 +92,6 @@ static inline unsigned long table_sync_oracle_start(struct mm_struct *mm, bool f
 }
 
 static inline void table_sync_oracle_finish(struct mm_struct *mm, unsigned long stamp) { }
-#endif
-
-#ifdef CONFIG_DEBUG_TABLE_SYNC_X86
-void table_sync_vcpu_walks(void);
-void table_sync_vcpu_goes_on(void);
-#else
-static inline void table_sync_vcpu_walks(void) { }
-static inline void table_sync_vcpu_goes_on(void) { }
 #endif
 
 #endif /* _MM_TABLE_SYNC_H */

@@ -19,15 +19,15 @@
  * took the table out. A walk that began later may have met the flush, or sees the table
  * gone; one that began earlier and is still under way was met by no flush.
  *
- * A delay inside the walk (table_walk_delay=, microseconds) makes walks last long
- * enough to be met.
+ * A delay inside the walk (table_sync_debug.walk_delay=, microseconds) makes walks last
+ * long enough to be met.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/init.h>
-#include <linux/kstrtox.h>
+#include <linux/moduleparam.h>
 
 #include "table_sync.h"
 
@@ -46,13 +46,27 @@ struct walks {
 
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct walks, walks);
 static atomic_long_t sync_clock = ATOMIC_LONG_INIT(1);
-static u32 table_walk_delay;
-static bool table_sync_lies;
+
+static unsigned int walk_delay;
+
+static int walk_delay_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, 1000);
+}
+
+static const struct kernel_param_ops walk_delay_ops = {
+	.set = walk_delay_set,
+	.get = param_get_uint,
+};
+module_param_cb(walk_delay, &walk_delay_ops, &walk_delay, 0644);
+
+static bool lie;
+module_param(lie, bool, 0644);
 
 /**
- * table_walk_oracle_begin() - a walk begins, called after it was marked
+ * table_walk_oracle_begin() - record a walk, after it was marked
  * @mm: the mm walked
- * @marked: by table_walk_mark(), so not a task's own; is counted inside of a walk
+ * @marked: true for table_walk_mark(), false for a task's own walk
  *
  * Context: interrupts disabled or an NMI.
  */
@@ -61,20 +75,18 @@ void table_walk_oracle_begin(struct mm_struct *mm, bool marked)
 	struct walks *own = this_cpu_ptr(&walks);
 	unsigned int depth = READ_ONCE(own->depth);	/* an NMI changes it and back */
 	struct walk *walk = &own->walk[depth];
-	u32 delay = READ_ONCE(table_walk_delay);
+	unsigned int delay = READ_ONCE(walk_delay);
 
 	if (WARN_ON_ONCE(depth == MAX_DEPTH))
 		return;
 	WARN_ONCE(!marked && mm != current->mm, "table_sync: not a task's own walk\n");
 	if (depth && marked)
 		table_sync_count(TABLE_SYNC_EV_WALKS_NESTED);
-	if (!depth)
-		table_sync_vcpu_walks();
 	WRITE_ONCE(walk->stamp, 0);
 	smp_wmb();		/* pairs with the reads of old_walks() */
 	WRITE_ONCE(walk->mm, mm);
 	smp_store_release(&own->depth, depth + 1);	/* read by old_walks() */
-	smp_mb();						/* G */
+	smp_mb();	/* G, pairs with H in table_sync_oracle_start() and _changed() */
 	WRITE_ONCE(walk->stamp, atomic_long_read(&sync_clock));
 	/* In pieces: an NMI with walks of its own must not use it up. */
 	while (delay--)
@@ -93,12 +105,10 @@ void table_walk_oracle_end(void)
 	unsigned int depth = READ_ONCE(own->depth) - 1;
 
 	smp_store_release(&own->depth, depth);	/* read by old_walks() */
-	if (!depth)
-		table_sync_vcpu_goes_on();
 }
 EXPORT_SYMBOL_GPL(table_walk_oracle_end);
 
-/* How many walks of @mm, NULL for any, began before @now and are not over? */
+/* The number of walks of @mm, NULL for any, that began before @now and are not over. */
 static unsigned int old_walks(struct mm_struct *mm, unsigned long now)
 {
 	unsigned int cpu, i, depth, n = 0;
@@ -125,7 +135,7 @@ static unsigned int old_walks(struct mm_struct *mm, unsigned long now)
 }
 
 /**
- * table_sync_oracle_changed() - the current task takes a table out of a tree
+ * table_sync_oracle_changed() - record when the current task takes a table out of a tree
  *
  * Context: task.
  */
@@ -135,17 +145,17 @@ void table_sync_oracle_changed(void)
 }
 
 /**
- * table_sync_oracle_lies() - is it to be taken for granted that flushes have waited?
+ * table_sync_oracle_lies() - tell whether every flush is taken for one that has waited
  *
- * With table_sync_lie=on, so that a test sees that it is found out.
+ * Return: true with table_sync_debug.lie=on, by which tests see that the oracle notices.
  */
 bool table_sync_oracle_lies(void)
 {
-	return table_sync_lies;
+	return READ_ONCE(lie);
 }
 
 /**
- * table_sync_oracle_start() - somebody is going to wait for walks
+ * table_sync_oracle_start() - record the beginning of a wait
  * @mm: of this mm, NULL for any
  * @flushed: a flush is said to have waited since the table was taken out
  *
@@ -163,7 +173,7 @@ unsigned long table_sync_oracle_start(struct mm_struct *mm, bool flushed)
 }
 
 /**
- * table_sync_oracle_finish() - is any walk left that should have been waited for?
+ * table_sync_oracle_finish() - warn if a wait has missed a walk
  * @mm: as in table_sync_oracle_start()
  * @now: what that returned
  *
@@ -177,27 +187,3 @@ void table_sync_oracle_finish(struct mm_struct *mm, unsigned long now)
 	WARN_ONCE(survivors && table_sync_get_mode() != TABLE_SYNC_NONE,
 		  "table_sync: %u walks outlived the wait for them\n", survivors);
 }
-
-static int __init table_walk_delay_setup(char *str)
-{
-	u32 delay;
-
-	if (!str || kstrtou32(str, 0, &delay) || delay > 1000) {
-		pr_err("table_sync: table_walk_delay=%s: not 0 to 1000 microseconds, it stays %u\n",
-		       str ?: "", table_walk_delay);
-		return 0;
-	}
-	table_walk_delay = delay;
-	return 0;
-}
-early_param("table_walk_delay", table_walk_delay_setup);
-
-static int __init table_sync_lie_setup(char *str)
-{
-	if (str && !kstrtobool(str, &table_sync_lies))
-		return 0;
-	pr_err("table_sync: table_sync_lie=%s: neither on nor off, it stays %s\n",
-	       str ?: "", table_sync_lies ? "on" : "off");
-	return 0;
-}
-early_param("table_sync_lie", table_sync_lie_setup);

@@ -11,6 +11,24 @@
 
 #ifdef CONFIG_ARCH_HAS_LAZY_TLB_SLOTS
 
+/*
+ * What keeps a borrowed mm alive. Schemes that borrow without a count come last, so that
+ * enter needs one comparison.
+ */
+enum lazy_tlb_scheme {
+	LAZY_TLB_REFCOUNT,	/* mm_count has every borrower */
+	LAZY_TLB_NONE,		/* nobody borrows, kernel threads run on init_mm */
+	LAZY_TLB_HAZARD,	/* slots; the final drop hands off to borrowers */
+	LAZY_TLB_SHOOTDOWN,	/* slots; a work item moves the borrowers away */
+	LAZY_TLB_NR_SCHEMES,
+};
+
+#define LAZY_TLB_SCHEME_NAMES			\
+	{ LAZY_TLB_REFCOUNT,	"refcount" },	\
+	{ LAZY_TLB_NONE,	"none" },	\
+	{ LAZY_TLB_HAZARD,	"hazard" },	\
+	{ LAZY_TLB_SHOOTDOWN,	"shootdown" }
+
 /* Borrowing and giving back, outside the context switch. */
 struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk);
 struct mm_struct *lazy_tlb_leave(struct mm_struct *mm);

@@ -14,7 +14,7 @@
 
 struct mm_struct;
 
-/* What a caller of tlb_remove_table_sync_mm() can say about its situation. */
+/* For tlb_remove_table_sync_mm(). */
 enum table_sync_flags {
 	/* The caller may sleep. */
 	TABLE_SYNC_CAN_SLEEP	= 1,
@@ -30,6 +30,13 @@ enum table_sync_mode {
 	TABLE_SYNC_NONE,	/* don't wait: shows that tests find it */
 	TABLE_SYNC_NR_MODES,
 };
+
+#define TABLE_SYNC_MODE_NAMES			\
+	{ TABLE_SYNC_BROADCAST,	"broadcast" },	\
+	{ TABLE_SYNC_RCU,	"rcu" },	\
+	{ TABLE_SYNC_TRACKED,	"tracked" },	\
+	{ TABLE_SYNC_RUNNING,	"running" },	\
+	{ TABLE_SYNC_NONE,	"none" }
 
 /* Matches every mm: walks of different mms are nested on that CPU. */
 #define TABLE_WALK_ANY	((struct mm_struct *)1UL)
@@ -83,12 +90,13 @@ table_walk_publish(struct mm_struct **marker, struct mm_struct *mm)
 {
 	struct mm_struct *outer = READ_ONCE(*marker);
 
-	smp_store_mb(*marker, !outer || outer == mm ? mm : TABLE_WALK_ANY);	/* A */
+	/* A, pairs with C in sync_interrupt() */
+	smp_store_mb(*marker, !outer || outer == mm ? mm : TABLE_WALK_ANY);
 	return outer;
 }
 
 /**
- * table_walk_begin() - a task is about to walk its own page tables
+ * table_walk_begin() - begin a task's walk of its own page tables
  * @mm: current->mm
  *
  * Context: interrupts disabled until after table_walk_end(). Nests. Costs nothing
@@ -107,7 +115,7 @@ static __always_inline struct mm_struct *table_walk_begin(struct mm_struct *mm)
 }
 
 /**
- * table_walk_end() - the walk is over
+ * table_walk_end() - end a task's walk
  * @outer: what table_walk_begin() returned
  *
  * Context: as table_walk_begin().
@@ -115,12 +123,14 @@ static __always_inline struct mm_struct *table_walk_begin(struct mm_struct *mm)
 static __always_inline void table_walk_end(struct mm_struct *outer)
 {
 	table_walk_oracle_end();
-	if (table_walk_tracked())
-		smp_store_release(&this_cpu_ptr(&table_walk)->task, outer);	/* B */
+	if (table_walk_tracked()) {
+		/* B, pairs with D in sync_interrupt() */
+		smp_store_release(&this_cpu_ptr(&table_walk)->task, outer);
+	}
 }
 
 /**
- * table_walk_mark() - somebody else is about to walk page tables
+ * table_walk_mark() - begin a walk that is not a task's own
  * @mm: the mm to walk, not necessarily current's
  *
  * For walks from interrupts and NMIs, which see current->mm while rq->curr already
@@ -143,7 +153,7 @@ static __always_inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
 }
 
 /**
- * table_walk_unmark() - that walk is over
+ * table_walk_unmark() - end a walk that is not a task's own
  * @outer: what table_walk_mark() returned
  *
  * Context: as table_walk_mark().
@@ -151,11 +161,12 @@ static __always_inline struct mm_struct *table_walk_mark(struct mm_struct *mm)
 static __always_inline void table_walk_unmark(struct mm_struct *outer)
 {
 	table_walk_oracle_end();
-	smp_store_release(&this_cpu_ptr(&table_walk)->marked, outer);		/* B */
+	/* B, pairs with D in sync_interrupt() */
+	smp_store_release(&this_cpu_ptr(&table_walk)->marked, outer);
 }
 
 /**
- * table_sync_changed() - the current task takes a table out of a tree
+ * table_sync_changed() - record that the current task takes a table out of a tree
  *
  * Called before or after the entry is cleared, and before the flush that belongs to it.
  * Flushes up to then count for nothing in the wait that follows.
@@ -169,11 +180,11 @@ static inline void table_sync_changed(void)
 }
 
 /**
- * table_sync_flushed() - a TLB flush has interrupted every CPU that uses an mm
+ * table_sync_flushed() - record that a TLB flush has interrupted every CPU that uses an mm
  * @mm: the mm
- * @freed_tables: has it interrupted the lazy ones, too?
+ * @freed_tables: true if it has interrupted the lazy ones, too
  *
- * Belongs where the interrupts have been waited for, and on no path that flushes
+ * Called where the interrupts have been waited for, and on no path that flushes
  * without them. A wait by this task for walks of @mm then has less to do.
  *
  * Context: task.
@@ -187,7 +198,7 @@ static inline void table_sync_flushed(struct mm_struct *mm, bool freed_tables)
 void tlb_remove_table_sync_mm(struct mm_struct *mm, unsigned int flags);
 bool table_sync_each_sharer(void);
 
-/* Answered by the scheduler. */
+/* In kernel/sched, which knows what CPUs run. */
 bool sched_cpu_runs_mm(unsigned int cpu, struct mm_struct *mm);
 
 #else /* !CONFIG_TABLE_SYNC */

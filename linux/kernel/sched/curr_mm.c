@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which mm does a CPU run? Asked by mm/table_sync.c, answered here because the
- * run queue is the scheduler's.
+ * For mm/table_sync.c: which mm a CPU runs. The run queue is the scheduler's.
  */
 #include <linux/mmu_context.h>
 #include <linux/rcupdate.h>
@@ -10,11 +9,11 @@
 #include "sched.h"
 
 /**
- * sched_cpu_runs_mm() - is the task that runs on a CPU one of an mm?
+ * sched_cpu_runs_mm() - tell whether the task that runs on a CPU has an mm
  * @cpu: the CPU
  * @mm: the mm
  *
- * An unlocked look: what it says is over at once unless the caller has ordered it
+ * No lock is taken, so the answer is outdated at once unless the caller orders it
  * against the switch of tasks, as mm/table_sync.c does.
  *
  * Context: any; @cpu is online.

@@ -2,13 +2,13 @@
 /*
  * Borrowed (lazy TLB) address spaces without a contended reference count.
  *
- * A kernel thread runs on the page tables of the user task before it. Somebody
- * has to keep that mm_struct alive for as long. Here every CPU names the mm
- * that it borrows in a slot of its own, and the one who drops the last counted
- * reference looks at the slots. The idea of publishing what is in use instead
- * of counting it is M. Michael's hazard pointers (IEEE TPDS, 2004); what is
- * added is that the freeing side neither waits nor retries: it turns the
- * published pointer into a counted reference where it lies (handoff).
+ * A kernel thread runs on the page tables of the user task before it. Their
+ * mm_struct has to stay alive for as long. Every CPU names the mm that it
+ * borrows in a slot of its own, and the drop of the last counted reference
+ * looks at the slots. The idea of publishing what is in use instead of counting
+ * it is M. Michael's hazard pointers (IEEE TPDS, 2004). Handoff is added: the
+ * freeing side neither waits nor retries, it turns the published pointer into a
+ * counted reference in the slot.
  *
  * The states of one CPU's slot, for an mm M:
  *
@@ -22,13 +22,13 @@
  *         +------ leave: exchange, then mmdrop(M) ----------------+
  *
  * Only the CPU itself stores to an empty slot. Only handoff sets OWNED in a
- * slot that isn't empty. Whoever empties a slot that has OWNED set, holds the
- * reference from then on. As a slot describes itself, no code that gives back
+ * slot that isn't empty. The code that empties a slot with OWNED set holds the
+ * reference from then on. A slot describes itself, so no code that gives back
  * needs to know the scheme, and schemes may be mixed and changed at any time.
  *
  *
- * A  Enter against final drop: no borrower is missed
- * --------------------------------------------------
+ * Enter against final drop: no borrower is missed
+ * -----------------------------------------------
  *
  *   CPU 0                                 CPU 1
  *   =====                                 =====
@@ -52,13 +52,13 @@
  * the slot unless it was emptied meanwhile. With zero references nobody can
  * enter any more: enter needs one.
  *
- * (A) is also what switch_mm_cid() needs between the store to rq->curr and its
- * look at the concurrency ids on a user->kernel switch. It used to live on the
- * atomic operation of mmgrab(); enter is a full barrier in every scheme.
+ * (A) is also the barrier that switch_mm_cid() needs on a user->kernel switch,
+ * between the store to rq->curr and its look at the concurrency ids. Enter is a
+ * full barrier in every scheme for that reason.
  *
  *
- * B  Leave against final drop: freed once, and not too early
- * ----------------------------------------------------------
+ * Leave against final drop: freed once, and not too early
+ * -------------------------------------------------------
  *
  *   CPU 0                                 CPU 1
  *   =====                                 =====
@@ -80,10 +80,10 @@
  * (B) is also the barrier of membarrier(2) between the store to rq->curr and the
  * return to user space on a kernel->user switch that changes no page tables, and
  * the one that switch_mm_cid() needs there between that store and its look at the
- * concurrency ids. context_switch() therefore leaves as soon as switch_mm() is
- * done, with interrupts off; a reference that leave finds waits in rq->prev_mm for
- * finish_task_switch(), where an mm may be freed. Where the mm stays, context_switch()
- * then synchronises the core for membarrier(2) (SYNC_CORE), after its barrier.
+ * concurrency ids. context_switch() therefore leaves as soon as switch_mm_irqs_off()
+ * has returned, with interrupts off. A reference that leave finds waits in rq->prev_mm
+ * for finish_task_switch(), where an mm may be freed. If the mm stays the same,
+ * context_switch() synchronises the core after leave, for membarrier(2) (SYNC_CORE).
  *
  * switch_mm_irqs_off() must not put the page tables off until later. Architectures
  * that do (32-bit ARM with virtually tagged caches, Alpha) have no slots. Xen PV may
@@ -99,8 +99,8 @@
  * compare itself orders nothing.
  *
  *
- * D  An interrupt that takes the mm away
- * --------------------------------------
+ * An interrupt that takes the mm away
+ * -----------------------------------
  *
  * The shootdown IPI, and on x86 the last flush of exit_mmap(), find a CPU that
  * borrows M and move it to init_mm. ->mm, ->active_mm, the page tables and the slot
@@ -115,11 +115,12 @@
  * drops the reference, it asks the slot and not ->active_mm.
  *
  *
- * What everybody else has to know: while ->active_mm is a borrowed mm, the slot
- * of this CPU protects it, whatever its count is. The count may be zero: code
- * that merely borrows an mm must not mmgrab() it.
+ * A rule for all other code: while ->active_mm is a borrowed mm, the slot of this
+ * CPU protects it, whatever its count is. The count may be zero, so code that merely
+ * borrows an mm must not mmgrab() it.
  */
 #include <linux/init.h>
+#include <linux/moduleparam.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
 
@@ -137,8 +138,8 @@ enum lazy_tlb_scheme lazy_tlb_scheme __read_mostly = LAZY_TLB_HAZARD;
  * lazy_tlb_set_scheme() - choose how mms are borrowed from now on
  * @scheme: the scheme
  *
- * Each CPU follows at its next enter, each final drop at once. Callers that
- * must not overtake each other serialise (the sysfs file does).
+ * Each CPU follows at its next enter, each final drop at once. Of two calls at the same
+ * time either may win.
  *
  * Context: any.
  */
@@ -177,7 +178,7 @@ unsigned int __init lazy_tlb_layout(unsigned int size)
 }
 
 /**
- * lazy_tlb_init() - nobody borrows a new mm yet
+ * lazy_tlb_init() - clear a new mm's mask of borrowers
  * @mm: a newly allocated mm
  */
 void lazy_tlb_init(struct mm_struct *mm)
@@ -186,7 +187,7 @@ void lazy_tlb_init(struct mm_struct *mm)
 }
 
 /**
- * lazy_tlb_first_borrow() - this CPU joins the borrowers of an mm, for good
+ * lazy_tlb_first_borrow() - add this CPU to the borrowers of an mm
  * @mm: the mm that it is about to borrow without a count
  *
  * Not inline, because it happens once for each mm and CPU.
@@ -198,14 +199,14 @@ void lazy_tlb_first_borrow(struct mm_struct *mm)
 	cpumask_set_cpu(smp_processor_id(), lazy_tlb_borrowers(mm));
 }
 
-/* Does any slot hold @mm? A "no" is an acquire (C) of every leave. */
+/* True if a slot holds @mm. False is an acquire of every leave: (C) pairs with (B). */
 static bool lazy_tlb_borrowed(struct mm_struct *mm)
 {
 	unsigned int cpu;
 
 	for_each_cpu(cpu, lazy_tlb_borrowers(mm)) {
 		lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
-		/* C */
+		/* C, pairs with B in __lazy_tlb_leave() */
 		if (smp_load_acquire(&per_cpu(lazy_tlb_slot.val, cpu)) == (unsigned long)mm)
 			return true;
 	}
@@ -213,10 +214,12 @@ static bool lazy_tlb_borrowed(struct mm_struct *mm)
 }
 
 /*
- * Turn every slot that holds @mm into a counted reference, see (B) above.
+ * Turn every slot that holds @mm into a counted reference, see 'Leave against final
+ * drop' above.
  *
- * mm_count is zero. True: it still is, nobody borrows @mm, the caller frees it.
- * False: the CPU that leaves last frees it, the caller must not touch it again.
+ * Context: mm_count is zero.
+ * Return: true if it still is; nobody borrows @mm, and the caller frees it. False if the
+ * CPU that leaves last frees it; the caller must not touch it again.
  */
 static bool lazy_tlb_handoff(struct mm_struct *mm)
 {
@@ -229,7 +232,8 @@ static bool lazy_tlb_handoff(struct mm_struct *mm)
 		unsigned long val = (unsigned long)mm;
 
 		lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
-		if (smp_load_acquire(slot) != val)		/* C */
+		/* C, pairs with B in __lazy_tlb_leave() */
+		if (smp_load_acquire(slot) != val)
 			continue;
 		if (!counting) {
 			/* A reference of our own: the loop needs @mm. */
@@ -238,7 +242,8 @@ static bool lazy_tlb_handoff(struct mm_struct *mm)
 			counting = true;
 		}
 		mmgrab(mm);
-		if (try_cmpxchg(slot, &val, (unsigned long)mm | LAZY_TLB_OWNED)) { /* B' */
+		/* B', against B in __lazy_tlb_leave() */
+		if (try_cmpxchg(slot, &val, (unsigned long)mm | LAZY_TLB_OWNED)) {
 			lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 			lazy_tlb_count(LAZY_TLB_EV_HANDOFF);
 			trace_lazy_tlb_handoff(mm, cpu);
@@ -249,7 +254,7 @@ static bool lazy_tlb_handoff(struct mm_struct *mm)
 		}
 	}
 
-	/* Who borrows @mm from here on is counted: the next final drop is the end. */
+	/* All borrowers of @mm are counted now, so the next final drop is the end. */
 	cpumask_clear(borrowers);
 
 	if (!counting)
@@ -261,7 +266,8 @@ static bool lazy_tlb_handoff(struct mm_struct *mm)
 /* -- taking borrowed mms away ------------------------------------------------ */
 
 /*
- * Move this CPU from @mm, which its slot holds as @val, to init_mm, see (D) above.
+ * Move this CPU from @mm, which its slot holds as @val, to init_mm, see 'An interrupt
+ * that takes the mm away' above.
  *
  * Context: interrupts disabled.
  * Return: true if the slot was emptied and what @val held is the caller's.
@@ -275,7 +281,8 @@ static bool lazy_tlb_take_away(struct mm_struct *mm, unsigned long val)
 
 	tsk->active_mm = &init_mm;
 	switch_mm_irqs_off(mm, &init_mm, tsk);
-	return cmpxchg(&this_cpu_ptr(&lazy_tlb_slot)->val, val, 0) == val;	/* B" */
+	/* B", against B' in lazy_tlb_handoff(); pairs with C as B does */
+	return cmpxchg(&this_cpu_ptr(&lazy_tlb_slot)->val, val, 0) == val;
 }
 
 /* The shootdown IPI: let go of a borrowed mm whose count is zero. */
@@ -284,7 +291,8 @@ static void lazy_tlb_shoot_cpu(void *unused)
 	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
 	struct mm_struct *mm = lazy_tlb_slot_mm(val);
 
-	if (in_hardirq())	/* not the CPU that the work runs on */
+	/* The CPU of the work item calls this as a function, without an interrupt. */
+	if (in_hardirq())
 		lazy_tlb_count(LAZY_TLB_EV_SHOOTDOWN_RECEIVED);
 
 	/*
@@ -300,9 +308,9 @@ static void lazy_tlb_shoot_cpu(void *unused)
 static LLIST_HEAD(lazy_tlb_dying);
 
 /*
- * Shoot down all mms that have come together since the last run, with one round
- * of IPIs to the CPUs whose slot holds one of them. What couldn't be moved, or
- * is offline, is handed off.
+ * Shoot down all mms that were added since the last run, with one round of IPIs to
+ * the CPUs whose slot holds one of them. A CPU that can't be moved, or is offline, gets
+ * the mm by handoff.
  *
  * This is a work item because the last mmdrop() may be called with a spinlock
  * held (khugepaged does) for which another CPU spins with interrupts off: it
@@ -313,15 +321,15 @@ static void lazy_tlb_shoot(struct work_struct *work)
 	static struct cpumask targets;	/* a work item doesn't run twice at once */
 	struct llist_node *dying = llist_del_all(&lazy_tlb_dying);
 	struct lazy_tlb *lazy, *next;
-	unsigned int cpu, mms = 0;
+	unsigned int cpu, cpus, mms = 0;
 
 	cpumask_clear(&targets);
 	llist_for_each_entry(lazy, dying, dying) {
-		unsigned long mm = (unsigned long)lazy - lazy_tlb_offset;
+		struct mm_struct *mm = lazy_mm(lazy);
 
-		for_each_cpu(cpu, to_cpumask(lazy->borrowers)) {
+		for_each_cpu(cpu, lazy_tlb_borrowers(mm)) {
 			lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
-			if (READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)) == mm)
+			if (READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)) == (unsigned long)mm)
 				__cpumask_set_cpu(cpu, &targets);
 		}
 		mms++;
@@ -329,15 +337,15 @@ static void lazy_tlb_shoot(struct work_struct *work)
 
 	preempt_disable();
 	cpumask_and(&targets, &targets, cpu_online_mask);
-	cpu = cpumask_weight(&targets);
-	trace_lazy_tlb_shootdown(mms, cpu);
-	cpu -= cpumask_test_cpu(smp_processor_id(), &targets);
-	lazy_tlb_count_add(LAZY_TLB_EV_SHOOTDOWN_SENT, cpu);
+	cpus = cpumask_weight(&targets);
+	trace_lazy_tlb_shootdown(mms, cpus);
+	lazy_tlb_count_add(LAZY_TLB_EV_SHOOTDOWN_SENT,
+			   cpus - cpumask_test_cpu(smp_processor_id(), &targets));
 	on_each_cpu_mask(&targets, lazy_tlb_shoot_cpu, NULL, true);
 	preempt_enable();
 
 	llist_for_each_entry_safe(lazy, next, dying, dying) {
-		struct mm_struct *mm = (void *)lazy - lazy_tlb_offset;
+		struct mm_struct *mm = lazy_mm(lazy);
 
 		if (lazy_tlb_handoff(mm))
 			__mmdrop(mm);
@@ -351,8 +359,8 @@ static DECLARE_WORK(lazy_tlb_shoot_work, lazy_tlb_shoot);
  * lazy_tlb_final_drop() - free an mm now, or leave it to its borrowers
  * @mm: an mm whose mm_count has reached zero
  *
- * The mask and the slots decide, not the scheme in force: slots may be older
- * than that.
+ * The mask and the slots decide, not the scheme in force, which may be younger than
+ * the slots.
  *
  * Context: any context that may free an mm. Takes no locks of its own; under
  * shootdown with borrowers left, those of queue_work().
@@ -384,20 +392,11 @@ free:
 	return true;
 }
 
-static bool lazy_tlb_piggyback __read_mostly = true;
-
-static int __init lazy_tlb_piggyback_setup(char *str)
-{
-	if (str && !kstrtobool(str, &lazy_tlb_piggyback))
-		return 0;
-	pr_err("lazy_tlb_piggyback=%s: neither on nor off, it stays %s\n",
-	       str ?: "", lazy_tlb_piggyback ? "on" : "off");
-	return 0;
-}
-early_param("lazy_tlb_piggyback", lazy_tlb_piggyback_setup);
+static bool lazy_tlb_piggyback __ro_after_init = true;
+module_param_named(piggyback, lazy_tlb_piggyback, bool, 0444);
 
 /**
- * lazy_tlb_exit_flush() - let go of an mm on the occasion of its last flush
+ * lazy_tlb_exit_flush() - let go of an mm at its last TLB flush
  * @mm: the mm that is flushed, or NULL if the flush is not for one mm
  *
  * The flush of exit_mmap() reaches the lazy CPUs anyway, since it frees page
@@ -405,13 +404,13 @@ early_param("lazy_tlb_piggyback", lazy_tlb_piggyback_setup);
  * It is an optimisation: CPUs that the flush doesn't reach are found later.
  *
  * Context: an address-space flush on a CPU in lazy TLB mode, interrupts
- * disabled. Whoever flushes waits for us and holds a reference on @mm.
+ * disabled. The flusher waits for it and holds a reference on @mm.
  */
 void lazy_tlb_exit_flush(struct mm_struct *mm)
 {
 	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
 
-	/* With users left it isn't the last flush, and we would be back soon. */
+	/* With users left it isn't the last flush, and the CPU may borrow it again soon. */
 	if (!mm || !lazy_tlb_piggyback || atomic_read(&mm->mm_users))
 		return;
 	if (lazy_tlb_slot_mm(val) != mm || !lazy_tlb_take_away(mm, val))
@@ -420,7 +419,7 @@ void lazy_tlb_exit_flush(struct mm_struct *mm)
 	lazy_tlb_count(LAZY_TLB_EV_PIGGYBACK);
 	if (lazy_tlb_slot_owned(val)) {
 		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
-		/* Never the last: the one who flushes has one. */
+		/* Can't be the last: the flusher holds a reference. */
 		WARN_ON_ONCE(atomic_dec_and_test(&mm->mm_count));
 	}
 }
@@ -448,10 +447,10 @@ struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 }
 
 /**
- * lazy_tlb_leave() - this CPU no longer runs on what it borrowed
+ * lazy_tlb_leave() - stop borrowing an mm
  * @mm: the active mm until now
  *
- * What the CPU owes stands in the slot. Architectures without slots go by @mm.
+ * The slot says whether the CPU holds a reference. Architectures without slots go by @mm.
  *
  * Context: interrupts disabled since before ->mm, ->active_mm and the hardware
  * were changed to another mm.
@@ -477,7 +476,7 @@ void lazy_tlb_put(struct mm_struct *mm)
 }
 
 /**
- * lazy_tlb_leave_dead_cpu() - leave on behalf of a CPU that has gone offline
+ * lazy_tlb_leave_dead_cpu() - stop borrowing on behalf of a CPU that has gone offline
  * @cpu: the CPU; its idle task has switched to init_mm and will not run again
  *       before the CPU comes back
  * @mm: the active mm of that idle task until now
@@ -486,7 +485,8 @@ void lazy_tlb_put(struct mm_struct *mm)
  */
 void lazy_tlb_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm)
 {
-	unsigned long val = xchg(&per_cpu(lazy_tlb_slot.val, cpu), 0);	/* B */
+	/* B, against B' in lazy_tlb_handoff() */
+	unsigned long val = xchg(&per_cpu(lazy_tlb_slot.val, cpu), 0);
 
 	if (val & LAZY_TLB_OWNED)
 		lazy_tlb_count(LAZY_TLB_EV_COUNTED);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Borrowed (lazy TLB) address spaces: slot, schemes, and the two operations
- * that the context switch runs inline. Read kernel/sched/lazy_tlb.c first, the
- * letters at the barriers are explained there.
+ * that the context switch runs inline. The head of kernel/sched/lazy_tlb.c explains the
+ * protocol and the letters at the barriers.
  */
 #ifndef _KERNEL_SCHED_LAZY_TLB_H
 #define _KERNEL_SCHED_LAZY_TLB_H
@@ -20,21 +20,12 @@
 
 /* -- the scheme ----------------------------------------------------------- */
 
-/* Those that borrow without a count come last: enter needs one comparison. */
-enum lazy_tlb_scheme {
-	LAZY_TLB_REFCOUNT,	/* count every borrower in mm_count */
-	LAZY_TLB_NONE,		/* never borrow, run on init_mm */
-	LAZY_TLB_HAZARD,		/* slots; the final drop hands off to borrowers */
-	LAZY_TLB_SHOOTDOWN,	/* slots; a work item moves the borrowers away */
-	LAZY_TLB_NR_SCHEMES,
-};
-
 #ifdef CONFIG_LAZY_TLB_DYNAMIC
 extern enum lazy_tlb_scheme lazy_tlb_scheme;
 
 /*
- * Choosing another scheme is one store, because no reference made under the
- * old one has to be found: each slot says what it holds.
+ * A change of the scheme is one store: each slot says what it holds, so no reference
+ * that was made under the old scheme has to be found.
  */
 static __always_inline enum lazy_tlb_scheme lazy_tlb_get_scheme(void)
 {
@@ -53,6 +44,9 @@ static __always_inline enum lazy_tlb_scheme lazy_tlb_get_scheme(void)
 		return LAZY_TLB_SHOOTDOWN;
 	return LAZY_TLB_NONE;
 }
+
+/* The one scheme is in force already. */
+static inline void lazy_tlb_set_scheme(enum lazy_tlb_scheme scheme) { }
 #endif
 
 /* -- counters ------------------------------------------------------------- */
@@ -77,16 +71,12 @@ struct lazy_tlb_stats {
 };
 DECLARE_PER_CPU(struct lazy_tlb_stats, lazy_tlb_stats);
 
-static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev,
-					      unsigned long n)
+static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev, unsigned long n)
 {
 	this_cpu_add(lazy_tlb_stats.event[ev], n);
 }
 #else
-static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev,
-					      unsigned long n)
-{
-}
+static __always_inline void lazy_tlb_count_add(enum lazy_tlb_event ev, unsigned long n) { }
 #endif
 
 static __always_inline void lazy_tlb_count(enum lazy_tlb_event ev)
@@ -97,15 +87,15 @@ static __always_inline void lazy_tlb_count(enum lazy_tlb_event ev)
 /* -- the slot ------------------------------------------------------------- */
 
 /*
- * What a CPU borrows: the mm_struct's address, with LAZY_TLB_OWNED in its lowest
- * bit if the CPU holds one mm_count reference on it. Zero: it borrows nothing,
- * or init_mm, which is neither counted nor stored.
+ * The mm that a CPU borrows: its address, with LAZY_TLB_OWNED in the lowest bit if the
+ * CPU holds a reference in mm_count. Zero: the CPU borrows nothing, or init_mm, which is
+ * neither counted nor stored.
  *
- * A cache line of its own: the only remote accesses are those of a final drop.
+ * It has a cache line of its own. The only remote accesses are those of a final drop.
  */
 struct lazy_tlb_slot {
 	unsigned long val;
-	/* This CPU's bit in any mm's mask of borrowers, seen from the mm_struct. */
+	/* This CPU's bit in the mask of borrowers, counted from the mm_struct's start. */
 	unsigned int bit;
 } ____cacheline_aligned_in_smp;
 
@@ -118,21 +108,21 @@ static __always_inline struct mm_struct *lazy_tlb_slot_mm(unsigned long val)
 	return (struct mm_struct *)(val & ~LAZY_TLB_OWNED);
 }
 
-/* The mm whose reference the previous content of a slot carries, or NULL. */
+/* The mm whose reference goes with the content of a slot, or NULL. */
 static __always_inline struct mm_struct *lazy_tlb_slot_owned(unsigned long val)
 {
 	return val & LAZY_TLB_OWNED ? lazy_tlb_slot_mm(val) : NULL;
 }
 
-/* -- what lies behind a dynamically allocated mm_struct --------------------- */
+/* -- the room behind a dynamically allocated mm_struct ----------------------- */
 
 /*
- * In cache lines of its own: the cpumask and the concurrency ids in front of
- * it are written by every switch of page tables, this is not. init_mm, efi_mm
- * and other static mms have nothing behind them; nobody borrows those.
+ * It has cache lines of its own, because every switch of page tables writes the cpumask
+ * and the concurrency ids in front of it. init_mm, efi_mm and other static mms have no
+ * such room; nobody borrows them.
  */
 struct lazy_tlb {
-	/* On the list of mms to shoot down, see lazy_tlb_shoot(). */
+	/* An entry of the list of mms to shoot down, see lazy_tlb_shoot(). */
 	struct llist_node dying;
 	/* CPUs that have borrowed this mm under a scheme that needs the mask. */
 	unsigned long borrowers[];
@@ -145,9 +135,26 @@ static __always_inline struct lazy_tlb *mm_lazy(struct mm_struct *mm)
 	return (void *)mm + lazy_tlb_offset;
 }
 
+/* The mm_struct in front of what mm_lazy() returned. */
+static __always_inline struct mm_struct *lazy_mm(struct lazy_tlb *lazy)
+{
+	return (void *)lazy - lazy_tlb_offset;
+}
+
 static __always_inline struct cpumask *lazy_tlb_borrowers(struct mm_struct *mm)
 {
 	return to_cpumask(mm_lazy(mm)->borrowers);
+}
+
+/*
+ * Has this CPU borrowed @mm before, under a scheme with a mask? That is its bit in
+ * lazy_tlb_borrowers(). ->bit saves the way there: lazy_tlb_offset, the CPU's number and
+ * the arithmetic are in it already, in the line that enter writes next.
+ */
+static __always_inline bool lazy_tlb_has_borrowed(const struct lazy_tlb_slot *slot,
+						  struct mm_struct *mm)
+{
+	return test_bit(slot->bit, (unsigned long *)mm);
 }
 
 #ifdef CONFIG_DEBUG_LAZY_TLB
@@ -167,7 +174,7 @@ static __always_inline void lazy_tlb_borrow_counted(struct mm_struct *mm)
 {
 	this_cpu_write(lazy_tlb_slot.val, (unsigned long)mm | LAZY_TLB_OWNED);
 	mmgrab(mm);
-	smp_mb__after_atomic();			/* A */
+	smp_mb__after_atomic();	/* A, pairs with A" in mmdrop() */
 	lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 }
 
@@ -176,10 +183,11 @@ static __always_inline void lazy_tlb_borrow_slot(struct mm_struct *mm)
 {
 	struct lazy_tlb_slot *slot = this_cpu_ptr(&lazy_tlb_slot);
 
-	/* Sticky, so that only the first time writes what others read. */
-	if (unlikely(!test_bit(slot->bit, (unsigned long *)mm)))
+	/* No switch clears the bit, so only the first one writes what others read. */
+	if (unlikely(!lazy_tlb_has_borrowed(slot, mm)))
 		lazy_tlb_first_borrow(mm);
-	smp_store_mb(slot->val, (unsigned long)mm);	/* A */
+	/* A, pairs with A" in mmdrop() */
+	smp_store_mb(slot->val, (unsigned long)mm);
 }
 
 /* lazy_tlb_enter() for the context switch. */
@@ -202,13 +210,13 @@ __lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 		return mm;
 	}
 	switch_mm_irqs_off(mm, &init_mm, tsk);
-	smp_mb();			/* A */
+	smp_mb();	/* A, for switch_mm_cid() */
 	return &init_mm;
 }
 
 /*
- * lazy_tlb_leave() for the context switch. Without MMU_LAZY_TLB nothing is ever
- * borrowed, and the barrier is all that is left of leave.
+ * lazy_tlb_leave() for the context switch. Without MMU_LAZY_TLB no mm is ever borrowed,
+ * and only the barrier is left of leave.
  */
 static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
 {
@@ -217,11 +225,12 @@ static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
 	lazy_tlb_count(LAZY_TLB_EV_LEAVE);
 
 	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
-		smp_mb();			/* B */
+		smp_mb();	/* B, for membarrier(2) and switch_mm_cid() */
 		return NULL;
 	}
 
-	val = xchg(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);	/* B */
+	/* B, against B' in lazy_tlb_handoff() */
+	val = xchg(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);
 	if (val & LAZY_TLB_OWNED)
 		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 	return lazy_tlb_slot_owned(val);
@@ -241,7 +250,7 @@ static __always_inline void lazy_tlb_sync_core(struct mm_struct *mm, struct mm_s
 #endif
 }
 
-/* In finish_task_switch(), where PREEMPT_RT must not free an mm. */
+/* Drop the reference that leave found. PREEMPT_RT must not free an mm here. */
 static __always_inline void lazy_tlb_finish(struct mm_struct *owned)
 {
 	mmdrop_sched(owned);

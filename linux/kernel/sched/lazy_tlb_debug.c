@@ -12,7 +12,7 @@
 #include "sched.h"
 
 /**
- * lazy_tlb_check_enter() - a CPU that starts to borrow borrows nothing yet
+ * lazy_tlb_check_enter() - warn if a CPU that starts to borrow does so already
  * @mm: the mm to borrow
  *
  * Context: as lazy_tlb_enter().
@@ -28,7 +28,7 @@ void lazy_tlb_check_enter(struct mm_struct *mm)
 }
 
 /**
- * lazy_tlb_check_free() - nobody may hold an mm that is about to be freed
+ * lazy_tlb_check_free() - warn if a CPU holds an mm that is about to be freed
  * @mm: an mm that passed its final drop
  *
  * Three places per possible CPU: the slot, the active mm of the task that runs

@@ -10,7 +10,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
-#include <linux/lazy_tlb_counters.h>
+#include <linux/mm_knobs.h>
 #include <linux/workqueue.h>
 
 #include "lazy_tlb.h"
@@ -18,24 +18,25 @@
 
 #define RACE_ROUNDS	1000
 
-static const enum lazy_tlb_scheme all_schemes[] = {
-	LAZY_TLB_REFCOUNT, LAZY_TLB_NONE, LAZY_TLB_HAZARD, LAZY_TLB_SHOOTDOWN,
-};
+static const struct mm_choice_name all_schemes[] = { LAZY_TLB_SCHEME_NAMES };
 
-static void scheme_desc(const enum lazy_tlb_scheme *scheme, char *desc)
+static void scheme_desc(const struct mm_choice_name *scheme, char *desc)
 {
-	static const char * const names[] = { "refcount", "none", "hazard", "shootdown" };
-
-	strscpy(desc, names[*scheme], KUNIT_PARAM_DESC_SIZE);
+	strscpy(desc, scheme->name, KUNIT_PARAM_DESC_SIZE);
 }
 
 KUNIT_ARRAY_PARAM(scheme, all_schemes, scheme_desc);
+
+static enum lazy_tlb_scheme param_scheme(struct kunit *test)
+{
+	return ((const struct mm_choice_name *)test->param_value)->value;
+}
 
 static enum lazy_tlb_scheme saved_scheme;
 
 static unsigned long events(enum lazy_tlb_event ev)
 {
-	return lazy_tlb_counter_sum(&lazy_tlb_stats.event[ev]);
+	return mm_counter_sum(&lazy_tlb_stats.event[ev]);
 }
 
 static unsigned long slot_of(unsigned int cpu)
@@ -126,21 +127,6 @@ static void lazy_tlb_test_exit(struct kunit *test)
 	leave_everywhere();
 }
 
-/* What a slot says about itself. */
-static void slot_encoding(struct kunit *test)
-{
-	struct mm_struct *mm = new_mm(test);
-	unsigned long val = (unsigned long)mm;
-
-	KUNIT_EXPECT_EQ(test, val & LAZY_TLB_OWNED, 0UL);
-	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_mm(val), mm);
-	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_mm(val | LAZY_TLB_OWNED), mm);
-	KUNIT_EXPECT_NULL(test, lazy_tlb_slot_owned(val));
-	KUNIT_EXPECT_PTR_EQ(test, lazy_tlb_slot_owned(val | LAZY_TLB_OWNED), mm);
-	KUNIT_EXPECT_NULL(test, lazy_tlb_slot_owned(0));
-	drop_mm(mm);
-}
-
 /* The mask neither overlaps the mm_struct's bitmaps nor shares their lines. */
 static void layout(struct kunit *test)
 {
@@ -157,7 +143,7 @@ static void layout(struct kunit *test)
 /* Slot, count and mask after enter and after leave, on every CPU. */
 static void enter_and_leave(struct kunit *test)
 {
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = param_scheme(test);
 	bool masked = scheme == LAZY_TLB_HAZARD || scheme == LAZY_TLB_SHOOTDOWN;
 	struct mm_struct *mm = new_mm(test);
 	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
@@ -239,30 +225,22 @@ static void final_drop(struct kunit *test, enum lazy_tlb_scheme from,
 	KUNIT_EXPECT_EQ(test, events(LAZY_TLB_EV_FINAL_FREE), frees + 1);
 }
 
-static void final_drop_by_scheme(struct kunit *test)
-{
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
-
-	final_drop(test, scheme, scheme, 0);
-	final_drop(test, scheme, scheme, 1);
-	final_drop(test, scheme, scheme, num_online_cpus());
-}
-
 static void final_drop_after_switch(struct kunit *test)
 {
-	enum lazy_tlb_scheme from = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme from = param_scheme(test);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(all_schemes); i++) {
-		final_drop(test, from, all_schemes[i], 1);
-		final_drop(test, from, all_schemes[i], num_online_cpus());
+		final_drop(test, from, all_schemes[i].value, 0);
+		final_drop(test, from, all_schemes[i].value, 1);
+		final_drop(test, from, all_schemes[i].value, num_online_cpus());
 	}
 }
 
 /* A reference made under one scheme is given back under any other. */
 static void leave_after_switch(struct kunit *test)
 {
-	enum lazy_tlb_scheme from = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme from = param_scheme(test);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	int i;
 
@@ -272,7 +250,7 @@ static void leave_after_switch(struct kunit *test)
 
 		lazy_tlb_set_scheme(from);
 		borrow_on(cpu, mm);
-		lazy_tlb_set_scheme(all_schemes[i]);
+		lazy_tlb_set_scheme(all_schemes[i].value);
 		leave_on(cpu);
 		KUNIT_EXPECT_EQ(test, slot_of(cpu), 0UL);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mm->mm_count), 1);
@@ -301,7 +279,7 @@ static long exit_flush_fn(void *data)
 
 static void exit_flush(struct kunit *test)
 {
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = param_scheme(test);
 	unsigned long piggyback = events(LAZY_TLB_EV_PIGGYBACK);
 	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
@@ -441,7 +419,7 @@ static void racing_leave_work(struct work_struct *work)
 
 static void leave_races_with_handoff(struct kunit *test)
 {
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = param_scheme(test);
 	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned long handoffs = events(LAZY_TLB_EV_HANDOFF);
 	unsigned int cpu, i, spin;
@@ -486,7 +464,7 @@ static void leave_races_with_handoff(struct kunit *test)
 static void offline_while_borrowing(struct kunit *test)
 {
 #ifdef CONFIG_HOTPLUG_CPU
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = param_scheme(test);
 	unsigned long frees = events(LAZY_TLB_EV_FINAL_FREE);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct mm_struct *mm;
@@ -530,7 +508,7 @@ static long use_and_look_fn(void *data)
 /* The copy belongs to the active mm: no switch renews it when a user of that comes back. */
 static void membarrier_state_stays(struct kunit *test)
 {
-	enum lazy_tlb_scheme scheme = *(const enum lazy_tlb_scheme *)test->param_value;
+	enum lazy_tlb_scheme scheme = param_scheme(test);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	struct membarrier_copy copy = { .mm = new_mm(test) };
 
@@ -546,10 +524,8 @@ static void membarrier_state_stays(struct kunit *test)
 #endif
 
 static struct kunit_case lazy_tlb_test_cases[] = {
-	KUNIT_CASE(slot_encoding),
 	KUNIT_CASE(layout),
 	KUNIT_CASE_PARAM(enter_and_leave, scheme_gen_params),
-	KUNIT_CASE_PARAM(final_drop_by_scheme, scheme_gen_params),
 	KUNIT_CASE_PARAM(final_drop_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(leave_after_switch, scheme_gen_params),
 	KUNIT_CASE_PARAM(exit_flush, scheme_gen_params),

@@ -5,6 +5,7 @@
 #if !defined(_TRACE_LAZY_TLB_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TRACE_LAZY_TLB_H
 
+#include <linux/lazy_tlb.h>
 #include <linux/tracepoint.h>
 
 struct mm_struct;
@@ -49,12 +50,13 @@ TRACE_EVENT(lazy_tlb_shootdown,
 	TP_printk("mms=%u cpus=%u", __entry->mms, __entry->cpus)
 );
 
-#define lazy_tlb_scheme_name(scheme)			\
-	__print_symbolic(scheme,			\
-			 { 0, "refcount" },		\
-			 { 1, "none" },			\
-			 { 2, "hazard" },		\
-			 { 3, "shootdown" })
+/* Their values, for programs that read binary records. */
+TRACE_DEFINE_ENUM(LAZY_TLB_REFCOUNT);
+TRACE_DEFINE_ENUM(LAZY_TLB_NONE);
+TRACE_DEFINE_ENUM(LAZY_TLB_HAZARD);
+TRACE_DEFINE_ENUM(LAZY_TLB_SHOOTDOWN);
+
+#define lazy_tlb_scheme_name(scheme) __print_symbolic(scheme, LAZY_TLB_SCHEME_NAMES)
 
 /* Somebody chose another scheme. */
 TRACE_EVENT(lazy_tlb_scheme,

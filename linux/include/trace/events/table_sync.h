@@ -5,17 +5,19 @@
 #if !defined(_TRACE_TABLE_SYNC_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TRACE_TABLE_SYNC_H
 
+#include <linux/table_sync.h>
 #include <linux/tracepoint.h>
 
 struct mm_struct;
 
-#define table_sync_mode_name(mode)			\
-	__print_symbolic(mode,				\
-			 { 0, "broadcast" },		\
-			 { 1, "rcu" },			\
-			 { 2, "tracked" },		\
-			 { 3, "running" },		\
-			 { 4, "none" })
+/* Their values, for programs that read binary records. */
+TRACE_DEFINE_ENUM(TABLE_SYNC_BROADCAST);
+TRACE_DEFINE_ENUM(TABLE_SYNC_RCU);
+TRACE_DEFINE_ENUM(TABLE_SYNC_TRACKED);
+TRACE_DEFINE_ENUM(TABLE_SYNC_RUNNING);
+TRACE_DEFINE_ENUM(TABLE_SYNC_NONE);
+
+#define table_sync_mode_name(mode) __print_symbolic(mode, TABLE_SYNC_MODE_NAMES)
 
 /* Somebody has waited for the walks of an mm. */
 TRACE_EVENT(table_sync,
