@@ -2,26 +2,25 @@
 /*
  * Runs our kernel code, unchanged, through every order of its accesses to shared memory.
  *
- * A CPU is a coroutine that stops before each access. From each state the explorer
- * takes every step that is possible: a CPU's next access, an interrupt or NMI on a CPU
- * that can take it, the oldest store to a location leaving a CPU's store buffer. States
- * that have been seen are not continued: a state is all memory of the program, what
- * lives on the coroutines' stacks, and their registers; states are compared by a hash of
- * 128 bits.
+ * A CPU is a coroutine that stops before each access. From each state the explorer takes
+ * every step that is possible: a CPU's next access, an interrupt or NMI on a CPU that can
+ * take it, the oldest store to a location leaving a CPU's store buffer. A state is all
+ * memory of the program, the live part of the coroutines' stacks, and their registers. A
+ * state that was reached before, by a hash of 128 bits, is not continued.
  *
- * Some accesses need no step, because it makes no difference when they happen: loads of a
- * location that nobody else stores to, and stores to one that nobody else accesses. The
- * explorer notes which CPU accesses which location, its interrupts and NMIs apart, and
- * begins a setting anew with each that it didn't know. Accesses to the memory of mms are
- * always steps, as an mm may be freed.
+ * An access is no step if its time makes no difference: a load of a location that no other
+ * CPU stores to, or a store to a location that no other CPU accesses. The explorer notes
+ * which CPU accesses which location, its interrupts and NMIs apart, and starts a setting
+ * again at each access that is new. Accesses to the memory of mms are always steps,
+ * because an mm may be freed.
  *
- * What orders accesses: stores leave the buffer in any order, but not past a store to
- * the same location; a release leaves after all that is older, and what follows a write
- * barrier after what precedes it; fences, and atomic operations that return a value, wait
- * until the buffer is empty, a compare-and-exchange only if it stores. Atomic operations
- * that return nothing wait in the buffer as stores do. That is weaker than x86. Loads
- * happen in program order: whether an acquire or a read barrier is missing, other tests
- * tell (litmus tests, ThreadSanitizer, KCSAN).
+ * Stores leave the buffer in any order, with these limits. A store never passes one to the
+ * same location. A release leaves after all older stores, and stores after a write barrier
+ * leave after those before it. Fences, and atomic operations that return a value, wait
+ * until the buffer is empty; a compare-and-exchange only if it stores. Atomic operations
+ * that return nothing wait in the buffer as stores do. All this is weaker than x86. Loads
+ * happen in program order, so a missing acquire or read barrier is found by other tests:
+ * litmus tests, ThreadSanitizer, KCSAN.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,32 +37,32 @@
 #define MAX_MMS		4
 #define MM_SIZE		256
 
-/* -- the state: everything static in this file is part of it -------------------------- */
+/* -- the state: everything static in this file is part of it --------------- */
 
 enum store_kind { STORE_PLAIN, STORE_ADD, STORE_OR };
 
 struct store {
 	volatile void *p;
-	u64 val;			/* or what is to be added, or the bits to set */
+	u64 val;			/* to store, to add, or the bits to set */
 	uint8_t size, kind;
 	bool release, after_wmb;
 };
 
 struct cpu {
 	jmp_buf registers;
-	char *stack_low;		/* of what lives */
-	/* What it is about to do. */
+	char *stack_low;		/* the live part is above */
+	/* The step that it is about to take. */
 	const char *op;
 	const volatile void *op_p;
 	u64 op_val;
-	bool (*until)(void *arg);	/* it waits for that */
+	bool (*until)(void *arg);	/* the step is possible if this is true */
 	void *until_arg;
 	bool idle, nmi_taken, wmb;
 	int irq_off, preempt;
 	bool in_irq, in_nmi;
 	unsigned int grace;		/* CPUs that synchronize_rcu() waits for */
 	int until_preempted;
-	/* Calls that others want of it, one of each other CPU. */
+	/* Function calls that other CPUs have requested, one of each. */
 	struct {
 		smp_call_func_t fn;
 		void *info;
@@ -80,7 +79,7 @@ static struct work_struct *work_queued;
 static int work_running;
 unsigned int uninvolved;
 
-/* -- the explorer's own, not part of the state ------------------------------------------- */
+/* -- the explorer's own, not part of the state ----------------------------- */
 
 enum kind { STEP, INTERRUPT, NMI, STORE };
 
@@ -95,7 +94,7 @@ struct frame {
 	size_t stack_used[MAX_CPUS];
 	struct transition next[MAX_TRANSITIONS];
 	int nr, done;
-	/* For the trace: what led here. */
+	/* The step that led here, for the trace. */
 	struct transition by;
 	const char *op;
 	const volatile void *op_p;
@@ -114,7 +113,7 @@ enum outcome { NOTHING_FOUND, FOUND, AGAIN };
 
 struct explorer {
 	const struct scenario *scenario;
-	bool started;			/* a violation can be told by its steps */
+	bool started;			/* a violation has steps to print */
 	bool running;			/* an access is a step */
 	int cpu;
 	enum kind resume_for;
@@ -127,7 +126,7 @@ struct explorer {
 	size_t seen_size, seen_used;
 	u64 transitions, ends;
 	char problem[200];
-	/* What is being done, and what its CPU was about to do. */
+	/* The current transition, and the step that its CPU was about to take. */
 	struct transition by;
 	struct {
 		const char *op;
@@ -135,7 +134,7 @@ struct explorer {
 		u64 op_val;
 	} about;
 	bool done;
-	/* The locations of this setting; a bit for each that accesses them, see who(). */
+	/* The locations of this setting, with the contexts that access them, see context(). */
 	struct location {
 		const volatile void *p;
 		uint16_t loads, stores;
@@ -167,7 +166,7 @@ static void *get(size_t size)
 	return p;
 }
 
-/* -- names, for people --------------------------------------------------------------------- */
+/* -- names of memory, for the trace ---------------------------------------- */
 
 void name_memory(const void *p, size_t size, const char *fmt, ...)
 {
@@ -230,7 +229,7 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 	violation("warning: %s", text);
 }
 
-/* -- coroutines --------------------------------------------------------------------------------- */
+/* -- coroutines ------------------------------------------------------------ */
 
 static struct cpu *this_cpu(void)
 {
@@ -256,7 +255,7 @@ static noinline void stop(void)
 	struct cpu *cpu = this_cpu();
 
 	for (;;) {
-		/* Below a function's frame nothing lives. */
+		/* The stack below this frame is not live. */
 #if defined(__x86_64__)
 		__asm__ volatile("mov %%rsp, %0" : "=r"(cpu->stack_low));
 #else
@@ -278,7 +277,7 @@ static noinline void stop(void)
 	}
 }
 
-/* The next access is the step after this. */
+/* Stops; what the caller does next is the step. */
 static void step(const char *op, const volatile void *p, u64 val)
 {
 	struct cpu *cpu = this_cpu();
@@ -300,14 +299,14 @@ static void step(const char *op, const volatile void *p, u64 val)
 
 void set_current(struct task_struct *task)
 {
-	/* An NMI asks for it. */
+	/* An NMI may come before or after it, and looks at current. */
 	if (ex->scenario->nmi)
 		step("switch of current", task, 1UL << 32);
 	this_cpu()->task = task;
 }
 
-/* This CPU, its interrupt, or its NMI. */
-static uint16_t who(void)
+/* A bit for this CPU's task, its interrupts, or its NMI. */
+static uint16_t context(void)
 {
 	const struct cpu *cpu = this_cpu();
 
@@ -327,12 +326,12 @@ static struct location *location(const volatile void *p)
 	return &ex->location[i];
 }
 
-/* Notes an access; true if it makes no difference when it happens. */
+/* Notes an access; true if its time makes no difference. */
 static bool is_private(const volatile void *p, bool loads, bool stores)
 {
 	const char *c = (const char *)(uintptr_t)p;
 	struct location *l;
-	uint16_t me = who();
+	uint16_t me = context();
 
 	if (!ex->running && !ex->in_until)
 		return true;
@@ -347,7 +346,7 @@ static bool is_private(const volatile void *p, bool loads, bool stores)
 	return !(l->stores & ~me) && (!stores || !(l->loads & ~me));
 }
 
-/* The same for an operation that also is a barrier. */
+/* The same for an operation that is also a barrier. */
 static bool is_private_update(const volatile void *p)
 {
 	return is_private(p, true, true) && !this_cpu()->nr_stores;
@@ -368,7 +367,7 @@ void shim_wait(bool (*done)(void *arg), void *arg)
 	cpu->until = NULL;
 }
 
-/* -- memory ---------------------------------------------------------------------------------------- */
+/* -- memory ---------------------------------------------------------------- */
 
 static u64 peek(const volatile void *p, int size)
 {
@@ -400,7 +399,7 @@ static void let_out(struct cpu *cpu, int i)
 	cpu->nr_stores--;
 	memmove(&cpu->store[i], &cpu->store[i + 1],
 		(size_t)(cpu->nr_stores - i) * sizeof(cpu->store[0]));
-	/* What is no longer used is not to make states differ. */
+	/* So that states don't differ by an unused entry. */
 	memset(&cpu->store[cpu->nr_stores], 0, sizeof(cpu->store[0]));
 }
 
@@ -420,7 +419,7 @@ static bool can_leave(const struct cpu *cpu, int i)
 	return true;
 }
 
-/* All that the CPU has stored to @p leaves, and what has to leave before that. */
+/* All stores of the CPU to @p leave, after those that have to leave before them. */
 static void drain_location(struct cpu *cpu, const volatile void *p)
 {
 	for (int i = 0; i < cpu->nr_stores; i++) {
@@ -434,7 +433,7 @@ static void drain_location(struct cpu *cpu, const volatile void *p)
 	}
 }
 
-/* What a CPU sees: its own latest store, if it still has it. */
+/* The value that a CPU loads: that of its latest store, if that is still in the buffer. */
 static u64 see(struct cpu *cpu, const volatile void *p, int size)
 {
 	for (int i = 0; i < cpu->nr_stores; i++)
@@ -557,7 +556,7 @@ void mem_wmb(void)
 	this_cpu()->wmb = true;
 }
 
-/* -- mms ----------------------------------------------------------------------------------------------- */
+/* -- mms ------------------------------------------------------------------- */
 
 struct mm_struct *shim_mm_get_memory(unsigned int size)
 {
@@ -565,7 +564,7 @@ struct mm_struct *shim_mm_get_memory(unsigned int size)
 
 	if (nr_mms == MAX_MMS || size > MM_SIZE)
 		die("no room for an mm");
-	name_memory(mm, MM_SIZE, "mm %c", 'M' + (int)nr_mms);
+	name_memory(mm, MM_SIZE, "mm %c", 'A' + (int)nr_mms);
 	nr_mms++;
 	return mm;
 }
@@ -577,7 +576,7 @@ static bool in_mm(const volatile void *p, const struct mm_struct *mm)
 	return c >= (const char *)mm && c < (const char *)mm + MM_SIZE;
 }
 
-/* The CPU that frees has its own stores behind it. */
+/* The freeing CPU's own stores to the mm are over before the free. */
 static void drain_mm(struct cpu *cpu, const struct mm_struct *mm)
 {
 	for (int i = 0; i < cpu->nr_stores;) {
@@ -619,17 +618,17 @@ void shim_mm_free(struct mm_struct *mm)
 
 void shim_walk_survived(unsigned int table)
 {
-	violation("a walk on CPU %d finds table %u in other hands", ex->cpu, table);
+	violation("a walk on CPU %d finds table %u reused", ex->cpu, table);
 }
 
-/* -- interrupts, preemption, grace periods ---------------------------------------------------------------- */
+/* -- interrupts, preemption, grace periods --------------------------------- */
 
 void local_irq_disable(void)
 {
 	this_cpu()->irq_off++;
 }
 
-/* The task may lose the CPU here, if the scenario wants it. */
+/* The task is preempted here, if the scenario says so by preempt_at(). */
 static void may_be_preempted(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -646,7 +645,7 @@ void preempt_at(int cpu, int n)
 
 void local_irq_enable(void)
 {
-	/* An interrupt may come right here, before anything else happens. */
+	/* An interrupt may come right here. */
 	if (!--this_cpu()->irq_off)
 		step("interrupts on", NULL, 1UL << 32);
 	may_be_preempted();
@@ -685,7 +684,7 @@ static bool wants_interrupt(const struct cpu *cpu)
 	return false;
 }
 
-/* What the handler has done is seen by those who wait for it. */
+/* The stores of a handler leave before its caller goes on. */
 static void take_calls(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -714,7 +713,7 @@ static void take_nmi(void)
 	cpu->in_nmi = false;
 }
 
-/* Something else first; then this CPU is where it was. */
+/* Runs @handler, and leaves the CPU in front of the step where it was. */
 static void divert(void (*handler)(void))
 {
 	struct cpu *cpu = this_cpu();
@@ -757,9 +756,8 @@ void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info,
 			continue;
 		}
 		if (uninvolved >> i & 1)
-			violation("CPU %d interrupts CPU %d, which has nothing to do with it",
-				  ex->cpu, i);
-		/* The request is queued by an atomic operation. */
+			violation("CPU %d interrupts CPU %d without a reason", ex->cpu, i);
+		/* An atomic operation queues the request. */
 		step("interrupt for", per_cpu_ptr(&lazy_tlb_slot, i), 1UL << 32);
 		drain(this_cpu());
 		cpus[i].call[ex->cpu].info = info;
@@ -779,7 +777,7 @@ void on_each_cpu_mask(const struct cpumask *mask, smp_call_func_t fn, void *info
 	on_each_cpu_cond_mask(NULL, fn, info, wait, mask);
 }
 
-/* cpus_read_lock(); the other side is held from idle_task_exit() until finish_cpu(). */
+/* cpus_read_lock(); the writer's side is held from idle_task_exit() to finish_cpu(). */
 static int hotplug_readers;
 static bool hotplug_writer, cpus_locked[MAX_CPUS];
 
@@ -805,7 +803,7 @@ void cpus_read_unlock(void)
 	drain(this_cpu());
 	hotplug_readers--;
 	cpus_locked[ex->cpu] = false;
-	/* Others may be first, whatever comes next. */
+	/* A step, so that a CPU that waits for the lock may come first. */
 	step("CPUs unlocked", NULL, 1UL << 32);
 }
 
@@ -840,10 +838,10 @@ void shim_cpu_is_down(void)
 	hotplug_writer = false;
 }
 
-/* A CPU that could be preempted has no read-side section; its accesses are over. */
+/* A CPU that could be preempted is in no RCU read-side section, and its stores leave. */
 static void quiescent(struct cpu *cpu)
 {
-	/* One that is offline is not waited for. */
+	/* Grace periods don't wait for offline CPUs. */
 	if ((cpu->irq_off || cpu->preempt || cpu->in_nmi) &&
 	    shim_online.bits[0] >> (cpu - cpus) & 1)
 		return;
@@ -890,14 +888,14 @@ void mutex_unlock(struct mutex *mutex)
 	mutex->locked = 0;
 }
 
-/* -- work: on a CPU that has nothing else to do --------------------------------------------------------------- */
+/* -- work items run on CPUs that are at the end of their scenario ---------- */
 
 void shim_queue_work(struct work_struct *work)
 {
 	step("queue work", NULL, 1UL << 32);
 	drain(this_cpu());
 	if (work_queued && work_queued != work)
-		die("one kind of work only");
+		die("a second work item: only one is modelled");
 	work_queued = work;
 }
 
@@ -929,7 +927,7 @@ static void live(void)
 	}
 }
 
-/* -- states ------------------------------------------------------------------------------------------------------- */
+/* -- states ---------------------------------------------------------------- */
 
 static u64 mix(u64 h, u64 v)
 {
@@ -948,7 +946,7 @@ static void hash_bytes(u64 hash[2], const char *p, size_t size)
 	}
 }
 
-/* All static variables. The compiler is not to know that they are meant. */
+/* All static variables. The asm hides from the compiler that the pointer aliases them. */
 static char *variables(void)
 {
 	char *start = __data_start;
@@ -962,7 +960,7 @@ static size_t stack_used(int i)
 	return (size_t)(ex->stack[i] + STACK_SIZE - cpus[i].stack_low) & ~7UL;
 }
 
-/* True if it is new. */
+/* True if the state is new. */
 static bool remember(void)
 {
 	u64 hash[2] = { 1, 2 };
@@ -1058,7 +1056,7 @@ static void list_transitions(struct frame *f)
 	}
 }
 
-/* Nothing can go on. Has everything come to an end? */
+/* No step is possible, so each CPU must be at its end. */
 static void check_end(void)
 {
 	ex->ends++;
@@ -1066,7 +1064,7 @@ static void check_end(void)
 		if (!cpus[i].idle)
 			violation("CPU %d waits for ever (%s %s)", i, cpus[i].op,
 				  name_of(cpus[i].op_p));
-		/* Interrupts stay off on a CPU that has gone offline. */
+		/* An offline CPU ends with interrupts off. */
 		if (cpus[i].preempt || (cpus[i].irq_off && shim_online.bits[0] >> i & 1))
 			violation("CPU %d ends with interrupts or preemption off", i);
 	}
@@ -1222,7 +1220,7 @@ static enum outcome explore(const struct scenario *scenario, unsigned int value)
 		}
 		ex->done = false;
 		execute(ex->by);
-		/* Only stores come here. */
+		/* execute() returns only from a store that leaves the buffer. */
 		if (remember())
 			push();
 	}
@@ -1246,9 +1244,11 @@ static void usage(FILE *to)
 	fprintf(to,
 		"usage: explore [-k] [-l] [SCENARIO]...\n"
 		"Tries every order of steps of our code in the scenarios, all or those named, in\n"
-		"each of their settings. Prints how many states there were; at the first violation\n"
-		"the steps that led to it, exit status 1; with -k it goes on with the next setting.\n"
-		"-l lists the scenarios.\n");
+		"each of their settings. Prints the number of states; at a violation the steps that\n"
+		"led to it.\n"
+		"  -k  go on with the next setting after a violation\n"
+		"  -l  list the scenarios\n"
+		"Exit status 1: a violation; 2: wrong use, or a case is too large.\n");
 }
 
 int main(int argc, char **argv)
@@ -1284,10 +1284,9 @@ int main(int argc, char **argv)
 		bool known = false;
 
 		for (unsigned int j = 0; j < nr_scenarios; j++)
-			known |= !strcmp(argv[i], scenarios[j].name);
+			known |= scenarios[j].values && !strcmp(argv[i], scenarios[j].name);
 		if (!known) {
-			fprintf(stderr, "explore: there is no scenario '%s'\n", argv[i]);
-			usage(stderr);
+			fprintf(stderr, "explore: there is no scenario '%s' in this build; -l lists them\n", argv[i]);
 			return 2;
 		}
 	}
@@ -1318,6 +1317,6 @@ int main(int argc, char **argv)
 	if (bad)
 		printf("%lu cases, %lu states, %lu failed\n", cases, states, bad);
 	else
-		printf("%lu cases, %lu states, nothing found\n", cases, states);
+		printf("%lu cases, %lu states, no violation\n", cases, states);
 	return bad != 0;
 }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What scenarios.c says to the explorer. */
+/* The cases that the explorer tries, and what they may call. */
 #ifndef HOST_EXPLORE_H
 #define HOST_EXPLORE_H
 
-#include "around.h"
+#include "hooks.h"
 
 #define MAX_CPUS 3
 
 /**
- * struct scenario - a small case of which every order of steps is tried
+ * struct scenario - a small case, tried in every order of its steps
  * @name: in messages and on the command line
- * @values: how many settings there are to try, each on its own
+ * @values: the number of settings; each is explored for itself
  * @describe: prints the setting's name
  * @setup: makes tasks and mms; runs before the exploration
- * @cpu: what each CPU does; NULL: it is idle, takes interrupts and does work items
- * @nmi: what an NMI does, at any time, once, on CPU 0
- * @preempt: what happens on a CPU instead of its task, when preempt_at() says
- * @check: at the end of every order, when no CPU has anything left to do
+ * @cpu: runs on each CPU; NULL: the CPU is idle, takes interrupts and runs work items
+ * @nmi: runs in an NMI on CPU 0, once, at any time
+ * @preempt: runs on a CPU instead of its task, at the moment chosen by preempt_at()
+ * @check: runs at the end of every order, when all CPUs are idle
  */
 struct scenario {
 	const char *name;
@@ -32,11 +32,11 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const unsigned int nr_scenarios;
 
-/* Something that must not be: ends the exploration and prints how it came to it. */
+/* Ends the exploration with a message and the steps that led to it. */
 void violation(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* The task of @cpu is preempted at the @n-th time that it enables interrupts. */
 void preempt_at(int cpu, int n);
-/* A set of CPUs: to interrupt one of these is a violation. */
+/* A bit for each CPU that must not be interrupted. */
 extern unsigned int uninvolved;
 /* For the trace. */
 void name_memory(const void *p, size_t size, const char *fmt, ...)

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The small cases of which the explorer tries every order. CPU 2 often has nothing to do:
- * it is where work items run.
+ * The small cases of which the explorer tries every order. CPU 2 often has nothing to do,
+ * and then it runs the work items.
  */
 #include "explore.h"
 #include "mm/table_sync.h"
 
-static const char * const scheme_names[] = { "refcount", "none", "hazard", "shootdown" };
-static const char * const mode_names[] = { "broadcast", "rcu", "tracked", "running" };
+/* In the order of the values. */
+static const struct {
+	int value;
+	const char *name;
+} scheme_names[] = { LAZY_TLB_SCHEME_NAMES }, mode_names[] = { TABLE_SYNC_MODE_NAMES };
 
-/* Running comes last, as not all architectures have it. */
+/* The mode running comes last because not all architectures have it. */
 #define NR_MODES (IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? 4 : 3)
 
-/* -- who is there -------------------------------------------------------------------- */
+/* -- tasks and mms --------------------------------------------------------- */
 
-static struct mm_struct *m, *n;
-static struct task_struct a, b, a2;		/* user tasks: of m, of n, of m */
+/* A letter in a task's name is that of its mm. */
+static struct mm_struct *mm_a, *mm_b, *mm_c;
+static struct task_struct task_a, task_a2, task_b, task_c;
 static struct task_struct kthread[MAX_CPUS];
 static unsigned int to;				/* the scheme or mode to change to */
 
@@ -25,29 +29,29 @@ static void user_task(struct task_struct *task, struct mm_struct *mm, const char
 	name_memory(task, sizeof(*task), "%s", name);
 }
 
-/* m has one user, A, who runs on CPU 0; kernel threads run on the others. */
-static void people(void)
+/* mm A has one user, task A, which runs on CPU 0; kernel threads run on the other CPUs. */
+static void set_up_tasks(void)
 {
 	for (int i = 0; i < MAX_CPUS; i++)
 		name_memory(&kthread[i], sizeof(kthread[i]), "kernel thread %d", i);
-	m = mm_alloc();
-	n = mm_alloc();
-	n->table = 8;
-	user_task(&a, m, "task A");
-	user_task(&a2, m, "task A2");
-	user_task(&b, n, "task B");
-	start_task(0, &a);
+	mm_a = mm_alloc();
+	mm_b = mm_alloc();
+	mm_b->table = 8;
+	user_task(&task_a, mm_a, "task A");
+	user_task(&task_a2, mm_a, "task A2");
+	user_task(&task_b, mm_b, "task B");
+	start_task(0, &task_a);
 	start_task(1, &kthread[1]);
 	start_task(2, &kthread[2]);
 }
 
-/* n has users for ever; m must have been freed, once: twice is noticed earlier. */
-static void m_is_free(void)
+/* mm B never loses its last user. mm A must have been freed; shim_mm_free() finds a second free. */
+static void mm_a_is_free(void)
 {
-	if (!m->freed)
-		violation("m is not free, its count is %d", m->mm_count.counter);
-	if (n->freed || n->mm_count.counter != 1)
-		violation("n: count %d, should be 1", n->mm_count.counter);
+	if (!mm_a->freed)
+		violation("mm A is not free, its count is %d", mm_a->mm_count.counter);
+	if (mm_b->freed || mm_b->mm_count.counter != 1)
+		violation("the count of mm B is %d instead of 1", mm_b->mm_count.counter);
 	for (int i = 0; i < MAX_CPUS; i++)
 		if (per_cpu(lazy_tlb_slot.val, i))
 			violation("the slot of CPU %d is not empty", i);
@@ -55,32 +59,32 @@ static void m_is_free(void)
 
 static void name_scheme(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s", scheme_names[value]);
+	snprintf(buf, size, "%s", scheme_names[value].name);
 }
 
 static void name_pair_of_schemes(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s to %s", scheme_names[value / LAZY_TLB_NR_SCHEMES],
-		 scheme_names[value % LAZY_TLB_NR_SCHEMES]);
+	snprintf(buf, size, "%s to %s", scheme_names[value / LAZY_TLB_NR_SCHEMES].name,
+		 scheme_names[value % LAZY_TLB_NR_SCHEMES].name);
 }
 
 static void name_pair_of_modes(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s to %s", mode_names[value / NR_MODES],
-		 mode_names[value % NR_MODES]);
+	snprintf(buf, size, "%s to %s", mode_names[value / NR_MODES].name,
+		 mode_names[value % NR_MODES].name);
 }
 
-/* CPU 2 has no part in most of it, and nobody has a reason to interrupt it. */
+/* CPU 2 takes no part in most cases, so there is no reason to interrupt it. */
 static void by_scheme(unsigned int value)
 {
 	lazy_tlb_set_scheme(value);
-	people();
+	set_up_tasks();
 	uninvolved = 1U << 2;
 }
 
-/* -- exit: A ends on CPU 1 while CPU 0 borrows its mm ------------------------------------- */
+/* -- exit: task A ends on CPU 1 while CPU 0 borrows its mm ----------------- */
 
-/* What the flush of exit finds is not its concern here. */
+/* mmput() without its flush, which would find the borrowers before the final drop does. */
 static void last_put(struct mm_struct *mm)
 {
 	if (atomic_dec_and_test(&mm->mm_users))
@@ -90,124 +94,125 @@ static void last_put(struct mm_struct *mm)
 static void borrow_and_leave(void)
 {
 	context_switch(&kthread[0]);
-	context_switch(&b);
+	context_switch(&task_b);
 }
 
 static void exit_elsewhere(void)
 {
-	context_switch(&a);
+	context_switch(&task_a);
 	exit_mm();
-	kthread_use_mm(n);
+	kthread_use_mm(mm_b);
 }
 
-/* Just the final drop, no flush before it. */
-static bool a_is_nowhere(void *unused)
+static bool task_a_is_off(void *unused)
 {
-	return !mem_load(&a.pid, sizeof(int), MEM_ORDERED);
+	return !mem_load(&task_a.on_cpu, sizeof(int), MEM_ORDERED);
 }
 
 static void drop_elsewhere(void)
 {
-	shim_wait(a_is_nowhere, NULL);
-	last_put(m);
+	shim_wait(task_a_is_off, NULL);
+	last_put(mm_a);
 }
 
-/* The news that A is done travels without order: enter alone has to see to it. */
-static int told;
+/*
+ * CPU 1 drops the last reference after it has seen a flag, which CPU 0 stores without a
+ * barrier after enter. Only the barrier (A) of enter puts the slot before the flag; its
+ * partner is the decrement (A") in mmdrop().
+ */
+static int flag;
 
-static void borrow_and_tell(void)
+static void borrow_and_set_flag(void)
 {
 	context_switch(&kthread[0]);
-	WRITE_ONCE(told, 1);
-	context_switch(&b);
+	WRITE_ONCE(flag, 1);
+	context_switch(&task_b);
 }
 
-static bool is_told(void *unused)
+static bool flag_is_set(void *unused)
 {
-	return mem_load(&told, sizeof(told), MEM_RELAXED);
+	return mem_load(&flag, sizeof(flag), MEM_RELAXED);
 }
 
-static void drop_when_told(void)
+static void drop_after_flag(void)
 {
-	shim_wait(is_told, NULL);
-	last_put(m);
+	shim_wait(flag_is_set, NULL);
+	last_put(mm_a);
 }
 
-/* kthread_use_mm(n) counted n. */
-static void exit_check(void)
+/* One task has called kthread_use_mm() or exec_mmap() with a reference of its own to mm B. */
+static void mm_a_is_free_and_b_used(void)
 {
-	atomic_dec(&n->mm_count);
-	m_is_free();
+	atomic_dec(&mm_b->mm_count);
+	mm_a_is_free();
 }
 
-/* -- two CPUs borrow, the third drops ----------------------------------------------------------- */
+/* -- two CPUs borrow, the third drops -------------------------------------- */
 
-static void two_people(unsigned int value)
+static void two_tasks(unsigned int value)
 {
 	by_scheme(value);
-	start_task(1, &a2);
+	start_task(1, &task_a2);
 }
 
 static void borrow_too(void)
 {
 	context_switch(&kthread[1]);
-	kthread_use_mm(n);
+	kthread_use_mm(mm_b);
 }
 
-static bool both_are_nowhere(void *unused)
+static bool both_tasks_are_off(void *unused)
 {
-	return !mem_load(&a.pid, sizeof(int), MEM_ORDERED) &&
-	       !mem_load(&a2.pid, sizeof(int), MEM_ORDERED);
+	return !mem_load(&task_a.on_cpu, sizeof(int), MEM_ORDERED) &&
+	       !mem_load(&task_a2.on_cpu, sizeof(int), MEM_ORDERED);
 }
 
-static void drop_both(void)
+static void drop_after_both(void)
 {
-	shim_wait(both_are_nowhere, NULL);
-	last_put(m);
+	shim_wait(both_tasks_are_off, NULL);
+	last_put(mm_a);
 }
 
-/* -- one CPU borrows two mms, one after the other, both end ---------------------------------------- */
+/* -- one CPU borrows two mms, one after the other, both end ---------------- */
 
-static struct task_struct c;
-static struct mm_struct *o;
-static bool c_ran;
+static bool task_c_ran;
 
 static void two_mms(unsigned int value)
 {
 	by_scheme(value);
-	o = mm_alloc();
-	user_task(&c, o, "task C");
+	mm_c = mm_alloc();
+	user_task(&task_c, mm_c, "task C");
 }
 
 static void borrow_both(void)
 {
 	context_switch(&kthread[0]);
-	context_switch(&c);
-	c_ran = true;
+	context_switch(&task_c);
+	task_c_ran = true;
 	context_switch(&kthread[0]);
-	context_switch(&b);
+	context_switch(&task_b);
 }
 
-static bool c_was_here(void *unused)
+static bool task_c_is_done(void *unused)
 {
-	return c_ran && !mem_load(&c.pid, sizeof(int), MEM_ORDERED);
+	return task_c_ran && !mem_load(&task_c.on_cpu, sizeof(int), MEM_ORDERED);
 }
 
 static void drop_both_mms(void)
 {
 	drop_elsewhere();
-	shim_wait(c_was_here, NULL);
-	last_put(o);
+	shim_wait(task_c_is_done, NULL);
+	last_put(mm_c);
 }
 
 static void both_are_free(void)
 {
-	if (!o->freed)
-		violation("o is not free, its count is %d", o->mm_count.counter);
-	m_is_free();
+	if (!mm_c->freed)
+		violation("mm C is not free, its count is %d", mm_c->mm_count.counter);
+	mm_a_is_free();
 }
 
-/* -- the scheme changes meanwhile --------------------------------------------------------------------- */
+/* -- the scheme changes meanwhile ------------------------------------------ */
 
 static void from_to(unsigned int value)
 {
@@ -220,7 +225,7 @@ static void change_scheme(void)
 	lazy_tlb_set_scheme(to);
 }
 
-/* The IPI for m finds o, which another scheme hands off at the same time. */
+/* The IPI for mm A meets a CPU that borrows mm C, which another scheme hands off meanwhile. */
 static void two_mms_from_to(unsigned int value)
 {
 	two_mms(value / LAZY_TLB_NR_SCHEMES);
@@ -231,33 +236,33 @@ static void drop_both_mms_and_change(void)
 {
 	drop_elsewhere();
 	lazy_tlb_set_scheme(to);
-	shim_wait(c_was_here, NULL);
-	last_put(o);
+	shim_wait(task_c_is_done, NULL);
+	last_put(mm_c);
 }
 
-/* -- other ways in and out ---------------------------------------------------------------------------- */
+/* -- enter and leave outside the context switch ---------------------------- */
 
 static void use_other_mm(void)
 {
 	context_switch(&kthread[0]);
-	kthread_use_mm(n);
-	kthread_unuse_mm(n);
-	context_switch(&b);
+	kthread_use_mm(mm_b);
+	kthread_unuse_mm(mm_b);
+	context_switch(&task_b);
 }
 
 /* A kernel thread executes a program. */
 static void exec_in_kthread(void)
 {
 	context_switch(&kthread[0]);
-	mmgrab(n);
-	exec_mmap(n);
+	mmgrab(mm_b);
+	exec_mmap(mm_b);
 }
 
 static void call_firmware(void)
 {
 	context_switch(&kthread[0]);
 	efi_call();
-	context_switch(&b);
+	context_switch(&task_b);
 }
 
 static void go_offline(void)
@@ -278,11 +283,11 @@ static void finish_and_exit(void)
 	drop_elsewhere();
 }
 
-/* -- walks of page tables ------------------------------------------------------------------------------- */
+/* -- walks of page tables -------------------------------------------------- */
 
 static void name_mode(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s", mode_names[value % NR_MODES],
+	snprintf(buf, size, "%s%s", mode_names[value % NR_MODES].name,
 		 value < NR_MODES ? "" : " can't sleep");
 }
 
@@ -293,23 +298,23 @@ static void mode(unsigned int value)
 	table_sync_mode = value % NR_MODES;
 	table_walk_tracked_key.enabled = table_sync_mode == TABLE_SYNC_TRACKED;
 	flags = value < NR_MODES ? TABLE_SYNC_CAN_SLEEP : 0;
-	/* The waits of mms that share tables depend on the mode, too. */
+	/* Whether each sharer of a table waits depends on the mode as well. */
 	initcall_table_sync_flush_init();
-	people();
+	set_up_tasks();
 	uninvolved = 1U << 2;
 	if (table_sync_mode == TABLE_SYNC_BROADCAST ||
 	    (table_sync_mode == TABLE_SYNC_RCU && !flags && NR_MODES < 4))
 		uninvolved = 0;
-	start_task(1, &a2);
-	m->mm_users.counter = 2;
+	start_task(1, &task_a2);
+	mm_a->mm_users.counter = 2;
 }
 
-/* Somebody takes a table of m out, waits, and gives it to somebody else. */
+/* Takes a table out of mm A, waits for walks, and lets the table be used for other things. */
 static void take_table(void)
 {
-	unsigned int table = change_table(m);
+	unsigned int table = change_table(mm_a);
 
-	tlb_remove_table_sync_mm(m, flags);
+	tlb_remove_table_sync_mm(mm_a, flags);
 	reuse_table(table);
 }
 
@@ -327,26 +332,26 @@ static void walk_twice(void)
 static void switch_and_walk(void)
 {
 	context_switch(&kthread[0]);
-	context_switch(&a);
+	context_switch(&task_a);
 	gup_fast();
 }
 
 static void start_with_b(unsigned int value)
 {
 	mode(value);
-	start_task(0, &b);
+	start_task(0, &task_b);
 }
 
 static void switch_user_and_walk(void)
 {
-	context_switch(&a);
+	context_switch(&task_a);
 	gup_fast();
 }
 
 static void walk_and_switch(void)
 {
 	gup_fast();
-	context_switch(&b);
+	context_switch(&task_b);
 }
 
 static void walk_and_exit(void)
@@ -363,15 +368,15 @@ static void start_kthread(unsigned int value)
 
 static void use_and_walk(void)
 {
-	kthread_use_mm(m);
+	kthread_use_mm(mm_a);
 	gup_fast();
-	kthread_unuse_mm(m);
+	kthread_unuse_mm(mm_a);
 }
 
 static void exec_and_walk(void)
 {
-	mmgrab(m);
-	exec_mmap(m);
+	mmgrab(mm_a);
+	exec_mmap(mm_a);
 	gup_fast();
 }
 
@@ -382,7 +387,7 @@ static void user_mode(unsigned int value)
 	per_cpu(context_tracking, 0).state.counter += CT_STATE_USER;
 }
 
-/* The state says so, too, but there is no order in it. */
+/* The same state on a CPU without context tracking, where it is updated without order. */
 static void user_mode_untracked(unsigned int value)
 {
 	user_mode(value);
@@ -396,26 +401,26 @@ static void call_and_walk(void)
 	user_enter();
 }
 
-/* A walk of n by somebody who hasn't it, an NMI walks m inside of it. */
+/* A kernel thread walks mm B, which is not its own, and an NMI during that walks mm A. */
 static void walk_n(void)
 {
-	marked_walk(n);
+	marked_walk(mm_b);
 }
 
 static void walk_m_in_nmi(void)
 {
-	marked_walk(m);
+	marked_walk(mm_a);
 }
 
 static void take_table_of_n(void)
 {
-	unsigned int table = change_table(n);
+	unsigned int table = change_table(mm_b);
 
-	tlb_remove_table_sync_mm(n, flags);
+	tlb_remove_table_sync_mm(mm_b, flags);
 	reuse_table(table);
 }
 
-/* The flush before it has waited for everybody but marked walks. */
+/* Flushes wait: after one of them only marked walks are left to wait for. */
 static void flushes_wait(unsigned int value)
 {
 	mode(value);
@@ -425,21 +430,21 @@ static void flushes_wait(unsigned int value)
 
 static void take_table_after_flush(void)
 {
-	unsigned int table = change_table(m);
+	unsigned int table = change_table(mm_a);
 
-	flush_tlb_mm(m, true);
-	tlb_remove_table_sync_mm(m, flags);
+	flush_tlb_mm(mm_a, true);
+	tlb_remove_table_sync_mm(mm_a, flags);
 	reuse_table(table);
 }
 
-/* The flush comes before the change. */
+/* The flush comes before the change, so it can't replace the wait. */
 static void take_table_before_flush(void)
 {
-	flush_tlb_mm(m, true);
+	flush_tlb_mm(mm_a, true);
 	take_table();
 }
 
-/* The flush before the first wait is of no use for the second. */
+/* The flush before the first wait can't replace the second wait. */
 static void take_two_tables(void)
 {
 	take_table_after_flush();
@@ -455,12 +460,12 @@ static void kthread_with_flush(unsigned int value)
 static void b_with_flush(unsigned int value)
 {
 	flushes_wait(value);
-	start_task(0, &b);
+	start_task(0, &task_b);
 }
 
 static void walk_m(void)
 {
-	marked_walk(m);
+	marked_walk(mm_a);
 }
 
 static void mode_to(unsigned int value)
@@ -484,19 +489,19 @@ static void change_mode_to_tracked(void)
 static void mode_is_consistent(void)
 {
 	if (table_walk_tracked() != (table_sync_mode == TABLE_SYNC_TRACKED))
-		violation("in mode %s walks are%s marked", mode_names[table_sync_mode],
+		violation("in mode %s walks are%s marked", mode_names[table_sync_mode].name,
 			  table_walk_tracked() ? "" : " not");
 	if (table_sync_each_sharer() != (table_sync_mode != TABLE_SYNC_BROADCAST))
-		violation("in mode %s the wrong sharers wait", mode_names[table_sync_mode]);
+		violation("in mode %s the wrong sharers wait", mode_names[table_sync_mode].name);
 }
 
-/* A executes a program and is preempted by its parent, which shared the old mm. */
+/* Task A calls exec and is preempted by its parent, which shares the old mm. */
 static struct task_struct parent;
 
 static void exec_preempted_by_parent(unsigned int value)
 {
 	mode(value / 3);
-	user_task(&parent, m, "A's parent");
+	user_task(&parent, mm_a, "parent of A");
 	preempt_at(0, (int)(value % 3));
 }
 
@@ -510,18 +515,18 @@ static void name_exec_preempted(unsigned int value, char *buf, size_t size)
 
 static void exec_n(void)
 {
-	mmgrab(n);
-	exec_mmap(n);
+	mmgrab(mm_b);
+	exec_mmap(mm_b);
 }
 
 static void walk_of_parent(void)
 {
 	context_switch(&parent);
 	gup_fast();
-	context_switch(&a);
+	context_switch(&task_a);
 }
 
-/* A marker may be left behind by a CPU that goes offline while the mode changes. */
+/* CPU 0 walks and goes offline while the mode changes: its marker has to be reset. */
 static void walk_and_go_offline(void)
 {
 	gup_fast();
@@ -541,12 +546,12 @@ static void no_task_marks(void)
 			violation("the task marker of CPU %d is left behind", i);
 }
 
-/* -- a table that m and n share; both give it up, then it is used for other things --------------- */
+/* -- two mms share a table and both give it up ----------------------------- */
 
 static void sharing(unsigned int value, bool flush_waits)
 {
 	mode_to(value);
-	share_table(m, n, 8);
+	share_table(mm_a, mm_b, 8);
 	shim_flush_waits = flush_waits;
 	shim_flush_passes_over = !flush_waits;
 	initcall_table_sync_flush_init();
@@ -569,28 +574,28 @@ static void sharing_and_mode(unsigned int value)
 
 static void name_mode_only(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s", mode_names[value]);
+	snprintf(buf, size, "%s", mode_names[value].name);
 }
 
-/* CPU 0 has neither of the mms loaded. */
+/* CPU 0 has neither of the mms loaded and walks one of them under a mark. */
 static void sharing_foreign(unsigned int value)
 {
 	sharing(value * NR_MODES + value, true);
 	start_task(0, &kthread[0]);
-	/* The last sharer's flush meets somebody. */
-	start_task(2, &b);
+	/* The last sharer's flush interrupts CPU 2, so it is recorded. */
+	start_task(2, &task_b);
 }
 
 static void unshare_both(void)
 {
-	unshare_table(m);
-	unshare_table(n);
+	unshare_table(mm_a);
+	unshare_table(mm_b);
 	reuse_table(8);
 }
 
-/* -- barriers that others were promised ------------------------------------------------------------ */
+/* -- barriers that callers rely on ----------------------------------------- */
 
-/* User memory, or any two locations that two CPUs access in opposite order. */
+/* Two locations that two CPUs access in opposite order. For membarrier(2): user memory. */
 static int x, y, saw_x, saw_y;
 
 static void x_then_y(void)
@@ -609,10 +614,10 @@ static void y_then_x(void)
 static void one_saw_the_other(void)
 {
 	if (!saw_x && !saw_y)
-		violation("CPU 0 has not seen y, nor CPU 1 x");
+		violation("CPU 0 has not seen y, and CPU 1 has not seen x");
 }
 
-/* A test of the explorer: a write barrier orders stores. */
+/* A test of the explorer itself: a write barrier orders stores. */
 static void x_before_y(void)
 {
 	WRITE_ONCE(x, 1);
@@ -632,10 +637,10 @@ static void y_comes_with_x(void)
 		violation("CPU 1 has seen y before x");
 }
 
-/* "Again": the CPU has borrowed m before, so enter finds its bit set. */
+/* "Again": the CPU has borrowed mm A before, so enter finds its bit set in the mask. */
 static void name_barrier(unsigned int value, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s", scheme_names[value / 2], value % 2 ? " again" : "");
+	snprintf(buf, size, "%s%s", scheme_names[value / 2].name, value % 2 ? " again" : "");
 }
 
 static void enter_as_barrier(unsigned int value)
@@ -643,14 +648,14 @@ static void enter_as_barrier(unsigned int value)
 	by_scheme(value / 2);
 	shim_weak_switch = true;
 	if (value % 2)
-		lazy_tlb_borrowers(m)->bits[0] = 1;
+		lazy_tlb_borrowers(mm_a)->bits[0] = 1;
 }
 
 static void enter_between(void)
 {
 	local_irq_disable();
 	WRITE_ONCE(x, 1);
-	a.active_mm = lazy_tlb_enter(m, &a);
+	task_a.active_mm = lazy_tlb_enter(mm_a, &task_a);
 	saw_y = READ_ONCE(y);
 	local_irq_enable();
 }
@@ -659,22 +664,22 @@ static void leave_as_barrier(unsigned int value)
 {
 	by_scheme(value);
 	shim_weak_switch = true;
-	a.active_mm = value == LAZY_TLB_NONE ? &init_mm : m;
+	task_a.active_mm = value == LAZY_TLB_NONE ? &init_mm : mm_a;
 	if (value != LAZY_TLB_NONE)
-		per_cpu(lazy_tlb_slot.val, 0) = (unsigned long)m | (value == LAZY_TLB_REFCOUNT);
+		per_cpu(lazy_tlb_slot.val, 0) = (unsigned long)mm_a | (value == LAZY_TLB_REFCOUNT);
 }
 
 static void leave_between(void)
 {
 	local_irq_disable();
 	WRITE_ONCE(x, 1);
-	lazy_tlb_leave(m);
+	lazy_tlb_leave(mm_a);
 	saw_y = READ_ONCE(y);
 	local_irq_enable();
 }
 
-/* x is the entry that a sharer clears before it asks. */
-static void decide_between(void)
+/* x stands for the entry that a sharer clears before it asks whether it has to wait. */
+static void ask_between(void)
 {
 	WRITE_ONCE(x, 1);
 	table_sync_each_sharer();
@@ -684,23 +689,23 @@ static void decide_between(void)
 static void wait_between(void)
 {
 	WRITE_ONCE(x, 1);
-	tlb_remove_table_sync_mm(m, flags);
+	tlb_remove_table_sync_mm(mm_a, flags);
 	saw_y = READ_ONCE(y);
 }
 
-/* membarrier(2) by A2, while A's CPU runs a kernel thread in between. */
+/* Task A2 calls membarrier(2) while the CPU of task A goes through a kernel thread. */
 static void members(unsigned int value)
 {
 	by_scheme(value);
-	start_task(1, &a2);
-	m->mm_users.counter = 2;
-	m->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
+	start_task(1, &task_a2);
+	mm_a->mm_users.counter = 2;
+	mm_a->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
 }
 
 static void access_after_kthread(void)
 {
 	context_switch(&kthread[0]);
-	context_switch(&a);
+	context_switch(&task_a);
 	x_then_y();
 }
 
@@ -713,7 +718,7 @@ static void access_before_kthread(void)
 static void access_in_kthread(void)
 {
 	context_switch(&kthread[0]);
-	kthread_use_mm(m);
+	kthread_use_mm(mm_a);
 	x_then_y();
 }
 
@@ -730,12 +735,13 @@ static void y_then_x_by_membarrier(void)
 	saw_x = READ_ONCE(x);
 }
 
+/* CPU 0 must not run old code once membarrier(2) with SYNC_CORE is over. */
 static int code_is_new;
 
 static void run_code(void)
 {
 	context_switch(&kthread[0]);
-	context_switch(&a);
+	context_switch(&task_a);
 	if (READ_ONCE(code_is_new) && !per_cpu(shim_code_fetched, 0))
 		violation("CPU 0 runs old code");
 }
@@ -747,10 +753,10 @@ static void change_code(void)
 	WRITE_ONCE(code_is_new, 1);
 }
 
-/* -- the list --------------------------------------------------------------------------------------------- */
+/* -- the list -------------------------------------------------------------- */
 
-/* Cases without walks are the same in both builds. */
-#define ONCE(n)	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? (n) : 0)
+/* Cases without walks are the same in both builds: the one without running leaves them out. */
+#define ONCE(values)	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? (values) : 0)
 #define SCHEMES	.values = ONCE(LAZY_TLB_NR_SCHEMES), .describe = name_scheme
 #define PAIRS	.values = ONCE(LAZY_TLB_NR_SCHEMES * LAZY_TLB_NR_SCHEMES), \
 		.describe = name_pair_of_schemes
@@ -758,29 +764,29 @@ static void change_code(void)
 
 const struct scenario scenarios[] = {
 	/* Borrowed mms. */
-	{ "leave-and-drop", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	{ "leave-and-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere } },
-	{ "drop-when-told", SCHEMES, .setup = by_scheme, .check = m_is_free,
-	  .cpu = { borrow_and_tell, drop_when_told } },
-	{ "exit-elsewhere", SCHEMES, .setup = by_scheme, .check = exit_check,
+	{ "drop-after-flag", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
+	  .cpu = { borrow_and_set_flag, drop_after_flag } },
+	{ "exit-elsewhere", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
 	  .cpu = { borrow_and_leave, exit_elsewhere } },
-	{ "two-borrowers", SCHEMES, .setup = two_people, .check = exit_check,
-	  .cpu = { borrow_and_leave, borrow_too, drop_both } },
+	{ "two-borrowers", SCHEMES, .setup = two_tasks, .check = mm_a_is_free_and_b_used,
+	  .cpu = { borrow_and_leave, borrow_too, drop_after_both } },
 	{ "two-mms", SCHEMES, .setup = two_mms, .check = both_are_free,
 	  .cpu = { borrow_both, drop_both_mms } },
-	{ "change-of-scheme", PAIRS, .setup = from_to, .check = m_is_free,
+	{ "change-of-scheme", PAIRS, .setup = from_to, .check = mm_a_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere, change_scheme } },
 	{ "two-mms-change-of-scheme", PAIRS, .setup = two_mms_from_to, .check = both_are_free,
 	  .cpu = { borrow_both, drop_both_mms_and_change } },
-	{ "kthread-uses-mm", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	{ "kthread-uses-mm", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { use_other_mm, drop_elsewhere } },
-	{ "exec-in-kthread", SCHEMES, .setup = by_scheme, .check = exit_check,
+	{ "exec-in-kthread", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
 	  .cpu = { exec_in_kthread, drop_elsewhere } },
-	{ "firmware-call", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	{ "firmware-call", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { call_firmware, drop_elsewhere } },
-	{ "offline-after-drop", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	{ "offline-after-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { go_offline, offline_and_drop } },
-	{ "offline-before-drop", SCHEMES, .setup = by_scheme, .check = m_is_free,
+	{ "offline-before-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { go_offline, finish_and_exit } },
 
 	/* Walks. */
@@ -832,7 +838,7 @@ const struct scenario scenarios[] = {
 	{ "leave-is-a-barrier", SCHEMES, .setup = leave_as_barrier, .check = one_saw_the_other,
 	  .cpu = { leave_between, y_then_x } },
 	{ "each-sharer-is-a-barrier", .values = 1, .setup = mode,
-	  .check = one_saw_the_other, .cpu = { decide_between, y_then_x } },
+	  .check = one_saw_the_other, .cpu = { ask_between, y_then_x } },
 	{ "wait-is-a-barrier", MODES, .setup = mode, .check = one_saw_the_other,
 	  .cpu = { wait_between, y_then_x } },
 	{ "membarrier-after-kthread", SCHEMES, .setup = members, .check = one_saw_the_other,

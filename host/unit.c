@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The functions of the core one by one, and in short sequences. One thread plays all
- * CPUs: what a CPU does is what is written after on(). Each test is a process of its own.
+ * CPUs: on() chooses the CPU that the lines after it run on. Each test is a process of its
+ * own.
  */
 #include <stdarg.h>
 #include <sys/wait.h>
@@ -9,18 +10,19 @@
 
 #include "native.h"
 
-int early_lazy_tlb_piggyback_setup(char *str);
-int early_table_sync_skip_setup(char *str);
+/* Module parameters of the core. */
+bool *param_lazy_tlb_piggyback(void);
+bool *param_table_sync_skip(void);
 
 #define CPUS 4
-/* A CPU that is possible, and stays offline. There is a hole in front of it. */
+/* A possible CPU that is always offline. The CPU number before it is not possible. */
 #define NEVER_ONLINE 6
 
-/* -- what is expected ---------------------------------------------------------- */
+/* -- expectations ---------------------------------------------------------- */
 
 static const char *test_name;
 static bool failed;
-static char warning[200], error[200];
+static char warning[200];
 
 __attribute__((format(printf, 2, 3)))
 static void fail(int line, const char *fmt, ...)
@@ -41,16 +43,15 @@ static void expect(int line, const char *what, unsigned long got, unsigned long 
 		fail(line, "%s: expected %#lx, got %#lx", what, want, got);
 }
 
-static void expect_text(int line, char *text, const char *want)
+static void expect_warning(int line, const char *want)
 {
-	if (!strstr(text, want))
-		fail(line, "expected a message with '%s', got '%s'", want, text);
-	text[0] = '\0';
+	if (!strstr(warning, want))
+		fail(line, "expected a warning with '%s', got '%s'", want, warning);
+	warning[0] = '\0';
 }
 
 #define EXPECT(got, want) expect(__LINE__, #got, (unsigned long)(got), (unsigned long)(want))
-#define EXPECT_WARNING(text) expect_text(__LINE__, warning, text)
-#define EXPECT_ERROR(text) expect_text(__LINE__, error, text)
+#define EXPECT_WARNING(text) expect_warning(__LINE__, text)
 
 static void note_warning(const char *text)
 {
@@ -59,15 +60,10 @@ static void note_warning(const char *text)
 	snprintf(warning, sizeof(warning), "%s", text);
 }
 
-static void note_error(const char *text)
-{
-	snprintf(error, sizeof(error), "%s", text);
-}
+/* -- tasks and mms --------------------------------------------------------- */
 
-/* -- who is there -------------------------------------------------------------- */
-
-/* n has a user for ever, m is what tests are about. */
-static struct mm_struct *m, *n;
+/* The tests are about mm_a. mm_b is another mm, with a user that stays. */
+static struct mm_struct *mm_a, *mm_b;
 static struct task_struct kthread[CPUS], user[CPUS], other[CPUS];
 
 #define OWNED(mm)	((unsigned long)(mm) | LAZY_TLB_OWNED)
@@ -93,22 +89,22 @@ static void set_up(void)
 {
 	shim_one_thread = true;
 	shim_warn_hook = note_warning;
-	shim_err_hook = note_error;
 	shim_online.bits[0] = (1UL << CPUS) - 1;
 	shim_possible.bits[0] = shim_online.bits[0] | 1UL << NEVER_ONLINE;
 	for (int i = 0; i < NR_CPUS; i++)
 		start_context(i, true);
-	m = mm_alloc();
-	n = mm_alloc();
+	mm_a = mm_alloc();
+	mm_b = mm_alloc();
 	for (int i = 0; i < CPUS; i++) {
 		kthread[i].comm = user[i].comm = other[i].comm = "test";
-		other[i].mm = other[i].active_mm = n;
+		kthread[i].pid = user[i].pid = other[i].pid = i + 1;
+		other[i].mm = other[i].active_mm = mm_b;
 		run_task(i, &kthread[i]);
 	}
 	on(0);
 }
 
-/* A user task of @mm ran on @cpu; now a kernel thread does, and the task is elsewhere. */
+/* A user task of @mm ran on @cpu; now a kernel thread does, and the task has gone. */
 static void borrow(int cpu, struct mm_struct *mm)
 {
 	user[cpu].mm = mm;
@@ -124,7 +120,7 @@ static void leave(int cpu)
 	context_switch(&other[cpu]);
 }
 
-/* What is left of mmput() without its flush. */
+/* mmput() by the last user, without its flush. */
 static void drop(struct mm_struct *mm)
 {
 	on(0);
@@ -137,13 +133,13 @@ static bool freed(struct mm_struct *mm)
 	return shim_last_freed == mm;
 }
 
-/* The mode running, and what uses it, is not for all architectures. */
+/* Not all architectures have the mode running. */
 #define HAS_RUNNING	IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING)
 
 #define lazy(ev)	shim_lazy_events(ev)
 #define syncs(ev)	shim_sync_events(ev)
 
-/* The CPUs that others have interrupted since the last call, none of them twice. */
+/* A bit for each CPU that was interrupted since the last call; one interrupted twice fails. */
 static unsigned long interrupted_cpus(void)
 {
 	unsigned long cpus = 0;
@@ -156,15 +152,15 @@ static unsigned long interrupted_cpus(void)
 	return cpus;
 }
 
-/* -- slot and mask ------------------------------------------------------------- */
+/* -- slot and mask --------------------------------------------------------- */
 
 static void slot_says_what_it_holds(void)
 {
-	EXPECT((unsigned long)m & LAZY_TLB_OWNED, 0);
-	EXPECT(lazy_tlb_slot_mm((unsigned long)m), m);
-	EXPECT(lazy_tlb_slot_mm(OWNED(m)), m);
-	EXPECT(lazy_tlb_slot_owned((unsigned long)m), NULL);
-	EXPECT(lazy_tlb_slot_owned(OWNED(m)), m);
+	EXPECT((unsigned long)mm_a & LAZY_TLB_OWNED, 0);
+	EXPECT(lazy_tlb_slot_mm((unsigned long)mm_a), mm_a);
+	EXPECT(lazy_tlb_slot_mm(OWNED(mm_a)), mm_a);
+	EXPECT(lazy_tlb_slot_owned((unsigned long)mm_a), NULL);
+	EXPECT(lazy_tlb_slot_owned(OWNED(mm_a)), mm_a);
 	EXPECT(lazy_tlb_slot_owned(0), NULL);
 }
 
@@ -172,25 +168,25 @@ static void mask_has_its_own_lines(void)
 {
 	unsigned int end = lazy_tlb_layout(sizeof(struct mm_struct));
 
-	EXPECT((unsigned long)mm_lazy(m) % SMP_CACHE_BYTES, 0);
-	EXPECT((char *)mm_lazy(m) >= (char *)(m + 1), true);
+	EXPECT((unsigned long)mm_lazy(mm_a) % SMP_CACHE_BYTES, 0);
+	EXPECT((char *)mm_lazy(mm_a) >= (char *)(mm_a + 1), true);
 	EXPECT(end % SMP_CACHE_BYTES, 0);
-	EXPECT((char *)(lazy_tlb_borrowers(m) + 1) <= (char *)m + end, true);
+	EXPECT((char *)(lazy_tlb_borrowers(mm_a) + 1) <= (char *)mm_a + end, true);
 	/* The bit that enter tests is the one of that mask. */
 	for (int cpu = 0; cpu < CPUS; cpu++) {
-		MASK(m) = 1UL << cpu;
+		MASK(mm_a) = 1UL << cpu;
 		for (int i = 0; i < CPUS; i++)
-			EXPECT(test_bit(per_cpu(lazy_tlb_slot.bit, i), (unsigned long *)m),
+			EXPECT(test_bit(per_cpu(lazy_tlb_slot.bit, i), (unsigned long *)mm_a),
 			       i == cpu);
 	}
 	EXPECT(per_cpu(lazy_tlb_slot.bit, NEVER_ONLINE), per_cpu(lazy_tlb_slot.bit, 0) + NEVER_ONLINE);
-	MASK(m) = 0;
-	/* Whatever the size, to the next line. */
+	MASK(mm_a) = 0;
+	/* Any size is rounded up to the next line. */
 	lazy_tlb_layout(SMP_CACHE_BYTES);
 	EXPECT(lazy_tlb_offset, SMP_CACHE_BYTES);
 	lazy_tlb_layout(SMP_CACHE_BYTES + 1);
 	EXPECT(lazy_tlb_offset, 2 * SMP_CACHE_BYTES);
-	/* On a large machine the mask has several lines. */
+	/* On a machine with 4096 CPUs the mask has several lines. */
 	shim_cpumask_bytes = 512;
 	EXPECT(lazy_tlb_layout(SMP_CACHE_BYTES) >= SMP_CACHE_BYTES + sizeof(struct lazy_tlb) + 512,
 	       true);
@@ -198,14 +194,14 @@ static void mask_has_its_own_lines(void)
 
 static void init_clears_mask(void)
 {
-	MASK(m) = ~0UL;
-	lazy_tlb_init(m);
-	EXPECT(MASK(m), 0);
+	MASK(mm_a) = ~0UL;
+	lazy_tlb_init(mm_a);
+	EXPECT(MASK(mm_a), 0);
 }
 
-/* -- enter and leave ----------------------------------------------------------- */
+/* -- enter and leave ------------------------------------------------------- */
 
-/* By the current kernel thread, which had m until now. */
+/* The current kernel thread of CPU 1, which has mm_a loaded, starts to borrow it. */
 static struct mm_struct *enter(enum lazy_tlb_scheme scheme)
 {
 	struct mm_struct *active;
@@ -213,15 +209,15 @@ static struct mm_struct *enter(enum lazy_tlb_scheme scheme)
 	lazy_tlb_set_scheme(scheme);
 	EXPECT(lazy_tlb_get_scheme(), scheme);
 	on(1);
-	switch_mm_irqs_off(&init_mm, m, current);
+	switch_mm_irqs_off(&init_mm, mm_a, current);
 	local_irq_disable();
-	active = current->active_mm = lazy_tlb_enter(m, current);
+	active = current->active_mm = lazy_tlb_enter(mm_a, current);
 	local_irq_enable();
 	EXPECT(lazy(LAZY_TLB_EV_ENTER), 1);
 	return active;
 }
 
-/* To init_mm. What leave returns is the mm whose reference the slot held, if any. */
+/* The kernel thread goes to init_mm. Returns the mm whose reference the slot held, if any. */
 static struct mm_struct *to_init_mm(void)
 {
 	struct mm_struct *active_mm = current->active_mm, *owned;
@@ -247,30 +243,30 @@ static struct mm_struct *leave_by_hand(void)
 
 static void enter_refcount(void)
 {
-	EXPECT(enter(LAZY_TLB_REFCOUNT), m);
-	EXPECT(SLOT(1), OWNED(m));
-	EXPECT(COUNT(m), 2);
-	EXPECT(MASK(m), 0);
-	EXPECT(arch_lazy_tlb_loaded(1), m);
+	EXPECT(enter(LAZY_TLB_REFCOUNT), mm_a);
+	EXPECT(SLOT(1), OWNED(mm_a));
+	EXPECT(COUNT(mm_a), 2);
+	EXPECT(MASK(mm_a), 0);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 1);
-	EXPECT(leave_by_hand(), m);
+	EXPECT(leave_by_hand(), mm_a);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 2);
-	EXPECT(COUNT(m), 2);
-	lazy_tlb_put(m);
-	EXPECT(COUNT(m), 1);
+	EXPECT(COUNT(mm_a), 2);
+	lazy_tlb_put(mm_a);
+	EXPECT(COUNT(mm_a), 1);
 }
 
 static void enter_slot(enum lazy_tlb_scheme scheme)
 {
-	EXPECT(enter(scheme), m);
-	EXPECT(SLOT(1), m);
-	EXPECT(COUNT(m), 1);
-	EXPECT(MASK(m), 1 << 1);
-	EXPECT(arch_lazy_tlb_loaded(1), m);
+	EXPECT(enter(scheme), mm_a);
+	EXPECT(SLOT(1), mm_a);
+	EXPECT(COUNT(mm_a), 1);
+	EXPECT(MASK(mm_a), 1 << 1);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
 	EXPECT(leave_by_hand(), NULL);
-	/* Sticky. */
-	EXPECT(MASK(m), 1 << 1);
-	EXPECT(COUNT(m), 1);
+	/* No leave clears the bit. */
+	EXPECT(MASK(mm_a), 1 << 1);
+	EXPECT(COUNT(mm_a), 1);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 0);
 }
 
@@ -288,8 +284,8 @@ static void enter_none(void)
 {
 	EXPECT(enter(LAZY_TLB_NONE), &init_mm);
 	EXPECT(SLOT(1), 0);
-	EXPECT(COUNT(m), 1);
-	EXPECT(MASK(m), 0);
+	EXPECT(COUNT(mm_a), 1);
+	EXPECT(MASK(mm_a), 0);
 	EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
 	EXPECT(leave_by_hand(), NULL);
 }
@@ -302,45 +298,45 @@ static void put_nothing(void)
 
 static void put_last_reference(void)
 {
-	lazy_tlb_put(m);
-	EXPECT(freed(m), true);
-	lazy_tlb_finish(n);
-	EXPECT(freed(n), true);
+	lazy_tlb_put(mm_a);
+	EXPECT(freed(mm_a), true);
+	lazy_tlb_finish(mm_b);
+	EXPECT(freed(mm_b), true);
 }
 
-/* SYNC_CORE, if the mm stays and wants it. */
+/* Synchronises the core if the mm is the same one and has registered for SYNC_CORE. */
 static void sync_core_of_same_mm(void)
 {
 	unsigned int *fetched = &per_cpu(shim_code_fetched, 0);
 
 	shim_code++;
-	lazy_tlb_sync_core(m, m);
+	lazy_tlb_sync_core(mm_a, mm_a);
 	EXPECT(*fetched, 0);
-	m->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
-	lazy_tlb_sync_core(m, n);
-	lazy_tlb_sync_core(n, m);
+	mm_a->membarrier_state.counter = MEMBARRIER_STATE_PRIVATE_EXPEDITED_SYNC_CORE;
+	lazy_tlb_sync_core(mm_a, mm_b);
+	lazy_tlb_sync_core(mm_b, mm_a);
 	EXPECT(*fetched, 0);
-	lazy_tlb_sync_core(m, m);
+	lazy_tlb_sync_core(mm_a, mm_a);
 	EXPECT(*fetched, shim_code);
 }
 
-/* -- the check at enter and free ----------------------------------------------- */
+/* -- the check at enter and free ------------------------------------------- */
 
 static void check_enter_slot_in_use(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	preempt_disable();
-	lazy_tlb_check_enter(n);
+	lazy_tlb_check_enter(mm_b);
 	EXPECT_WARNING("in use");
 	preempt_enable();
 }
 
 static void check_enter_preemptible(void)
 {
-	lazy_tlb_check_enter(m);
+	lazy_tlb_check_enter(mm_a);
 	EXPECT_WARNING("preemption enabled");
 	local_irq_disable();
-	lazy_tlb_check_enter(m);
+	lazy_tlb_check_enter(mm_a);
 	local_irq_enable();
 	EXPECT(warning[0], 0);
 }
@@ -355,178 +351,225 @@ static void check_enter_init_mm(void)
 
 static void check_free_slot(void)
 {
-	SLOT(2) = OWNED(m);
-	lazy_tlb_check_free(m);
+	SLOT(2) = OWNED(mm_a);
+	lazy_tlb_check_free(mm_a);
 	EXPECT_WARNING("slot of CPU 2");
-	lazy_tlb_check_free(n);
+	lazy_tlb_check_free(mm_b);
 	EXPECT(warning[0], 0);
 }
 
 static void check_free_active_mm(void)
 {
-	kthread[3].active_mm = m;
-	lazy_tlb_check_free(m);
+	kthread[3].active_mm = mm_a;
+	lazy_tlb_check_free(mm_a);
 	EXPECT_WARNING("active_mm of test[4] on CPU 3");
 }
 
 static void check_free_loaded(void)
 {
 	on(1);
-	switch_mm_irqs_off(&init_mm, m, current);
-	lazy_tlb_check_free(m);
+	switch_mm_irqs_off(&init_mm, mm_a, current);
+	lazy_tlb_check_free(mm_a);
 	EXPECT_WARNING("loaded on CPU 1");
 }
 
-/* -- the final drop ------------------------------------------------------------ */
+/* -- the final drop -------------------------------------------------------- */
 
 static void drop_without_borrowers(void)
 {
-	drop(m);
-	EXPECT(freed(m), true);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 1);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 0);
 }
 
 static void drop_after_borrower(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	leave(1);
-	EXPECT(MASK(m), 1 << 1);
-	drop(m);
-	EXPECT(freed(m), true);
+	EXPECT(MASK(mm_a), 1 << 1);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 }
 
-/* It borrowed m once, and another mm now. */
+/* CPU 1 borrowed mm_a before, and borrows another mm now. */
 static void drop_with_borrower_of_another(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	leave(1);
-	borrow(1, n);
-	drop(m);
-	EXPECT(freed(m), true);
-	EXPECT(SLOT(1), n);
+	borrow(1, mm_b);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
+	EXPECT(SLOT(1), mm_b);
 }
 
 static void handoff_to_one(void)
 {
-	borrow(1, m);
-	drop(m);
-	EXPECT(freed(m), false);
-	EXPECT(SLOT(1), OWNED(m));
-	EXPECT(COUNT(m), 1);
-	EXPECT(MASK(m), 0);
-	EXPECT(kthread[1].active_mm, m);
+	borrow(1, mm_a);
+	drop(mm_a);
+	EXPECT(freed(mm_a), false);
+	EXPECT(SLOT(1), OWNED(mm_a));
+	EXPECT(COUNT(mm_a), 1);
+	EXPECT(MASK(mm_a), 0);
+	EXPECT(kthread[1].active_mm, mm_a);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 1);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 0);
 	leave(1);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_FREE), 1);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
 static void handoff_to_two(void)
 {
-	borrow(1, m);
-	borrow(2, m);
-	drop(m);
-	EXPECT(SLOT(1), OWNED(m));
-	EXPECT(SLOT(2), OWNED(m));
-	EXPECT(COUNT(m), 2);
+	borrow(1, mm_a);
+	borrow(2, mm_a);
+	drop(mm_a);
+	EXPECT(SLOT(1), OWNED(mm_a));
+	EXPECT(SLOT(2), OWNED(mm_a));
+	EXPECT(COUNT(mm_a), 2);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 2);
 	leave(2);
-	EXPECT(freed(m), false);
-	EXPECT(COUNT(m), 1);
+	EXPECT(freed(mm_a), false);
+	EXPECT(COUNT(mm_a), 1);
 	leave(1);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	EXPECT(shim_mms_freed, 1);
 }
 
-/* The CPU that drops is the one that borrows. */
+/* The CPU that drops is the borrower. */
 static void handoff_to_itself(void)
 {
-	borrow(0, m);
-	drop(m);
-	EXPECT(SLOT(0), OWNED(m));
+	borrow(0, mm_a);
+	drop(mm_a);
+	EXPECT(SLOT(0), OWNED(mm_a));
 	leave(0);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
 static void handoff_passes_over_others(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	leave(1);
-	borrow(2, m);
-	borrow(3, m);
+	borrow(2, mm_a);
+	borrow(3, mm_a);
 	leave(3);
-	borrow(3, n);
-	drop(m);
+	borrow(3, mm_b);
+	drop(mm_a);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
-	EXPECT(SLOT(2), OWNED(m));
-	EXPECT(SLOT(3), n);
+	EXPECT(SLOT(2), OWNED(mm_a));
+	EXPECT(SLOT(3), mm_b);
 	leave(2);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
 static void counted_borrower_keeps_mm(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
-	borrow(1, m);
-	drop(m);
-	EXPECT(COUNT(m), 1);
+	borrow(1, mm_a);
+	drop(mm_a);
+	EXPECT(COUNT(mm_a), 1);
 	EXPECT(lazy(LAZY_TLB_EV_FINAL_BORROWED), 0);
 	leave(1);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 }
 
-/* The last counted borrower hands off to the one that isn't. */
+/* The last counted borrower hands off to the borrower without a count. */
 static void borrowers_of_two_schemes(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
-	borrow(1, m);
+	borrow(1, mm_a);
 	lazy_tlb_set_scheme(LAZY_TLB_HAZARD);
-	borrow(2, m);
-	drop(m);
-	EXPECT(COUNT(m), 1);
-	EXPECT(SLOT(2), m);
+	borrow(2, mm_a);
+	drop(mm_a);
+	EXPECT(COUNT(mm_a), 1);
+	EXPECT(SLOT(2), mm_a);
 	leave(1);
-	EXPECT(freed(m), false);
-	EXPECT(SLOT(2), OWNED(m));
+	EXPECT(freed(mm_a), false);
+	EXPECT(SLOT(2), OWNED(mm_a));
 	leave(2);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
-/* Under each scheme a borrower, under each other one the drop. */
-static void each_pair_of_schemes(void)
+static bool has_slots(int scheme)
+{
+	return scheme == LAZY_TLB_HAZARD || scheme == LAZY_TLB_SHOOTDOWN;
+}
+
+/*
+ * CPUs 1 to @borrowers borrow an mm under one scheme, and the last reference goes under
+ * another one. The mm is freed once: at once, by the shootdown, or by the last leave.
+ */
+static void drop_after_change(int from, int to, int borrowers)
+{
+	unsigned long looked_at = lazy(LAZY_TLB_EV_LOOKED_AT);
+	unsigned long handoffs = lazy(LAZY_TLB_EV_HANDOFF);
+	unsigned long before = shim_mms_freed;
+	bool shot = has_slots(from) && to == LAZY_TLB_SHOOTDOWN && borrowers;
+	struct mm_struct *mm = mm_alloc();
+
+	lazy_tlb_set_scheme(from);
+	for (int cpu = 1; cpu <= borrowers; cpu++)
+		borrow(cpu, mm);
+	lazy_tlb_set_scheme(to);
+	drop(mm);
+	EXPECT(shim_mms_freed, before + (from == LAZY_TLB_NONE || !borrowers));
+	on(0);
+	EXPECT(shim_run_work(), shot);
+	EXPECT(shim_mms_freed, before + (from == LAZY_TLB_NONE || !borrowers || shot));
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF) - handoffs, has_slots(from) && !shot ? borrowers : 0);
+	/* The slots of CPUs that have not borrowed the mm are not looked at. */
+	if (!shot)
+		EXPECT(lazy(LAZY_TLB_EV_LOOKED_AT) - looked_at, has_slots(from) ? borrowers : 0);
+	for (int cpu = 1; cpu <= borrowers; cpu++) {
+		bool borrows = from != LAZY_TLB_NONE && !shot;
+
+		EXPECT(SLOT(cpu), borrows ? OWNED(mm) : 0);
+		if (borrows)
+			EXPECT(COUNT(mm), borrowers - cpu + 1);
+		leave(cpu);
+		run_task(cpu, &kthread[cpu]);
+	}
+	EXPECT(shim_mms_freed, before + 1);
+	EXPECT(freed(mm), true);
+}
+
+static void drop_in_each_pair_of_schemes(void)
+{
+	for (int from = 0; from < LAZY_TLB_NR_SCHEMES; from++)
+		for (int to = 0; to < LAZY_TLB_NR_SCHEMES; to++)
+			for (int borrowers = 0; borrowers < CPUS; borrowers++)
+				drop_after_change(from, to, borrowers);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
+}
+
+/* A CPU gives back under any scheme an mm that it has borrowed under another one. */
+static void leave_in_each_pair_of_schemes(void)
 {
 	for (int from = 0; from < LAZY_TLB_NR_SCHEMES; from++) {
 		for (int to = 0; to < LAZY_TLB_NR_SCHEMES; to++) {
 			struct mm_struct *mm = mm_alloc();
-			unsigned long before = shim_mms_freed;
-			bool slots = from == LAZY_TLB_HAZARD || from == LAZY_TLB_SHOOTDOWN;
 
 			lazy_tlb_set_scheme(from);
 			borrow(1, mm);
-			borrow(2, mm);
 			lazy_tlb_set_scheme(to);
-			drop(mm);
-			EXPECT(shim_mms_freed, before + (from == LAZY_TLB_NONE));
-			on(3);
-			EXPECT(shim_run_work(), slots && to == LAZY_TLB_SHOOTDOWN);
 			leave(1);
-			leave(2);
-			EXPECT(shim_mms_freed, before + 1);
+			EXPECT(SLOT(1), 0);
+			EXPECT(COUNT(mm), 1);
+			drop(mm);
 			EXPECT(freed(mm), true);
 			run_task(1, &kthread[1]);
-			run_task(2, &kthread[2]);
 		}
 	}
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
+	EXPECT(shim_run_work(), false);
 }
 
-/* -- CPU 1 leaves before each access of the final drop, one at a time ---------- */
+/* -- CPU 1 leaves before each access of the final drop, one at a time ------ */
 
 static bool left;
 
@@ -535,7 +578,7 @@ static void leave_now(void)
 	int cpu = shim_this_cpu;
 
 	left = true;
-	/* In its own interrupt it doesn't. */
+	/* An access in CPU 1's own interrupt is not a moment at which it can switch tasks. */
 	if (cpu != 1)
 		leave(1);
 	on(cpu);
@@ -567,7 +610,7 @@ static void leave_before_each_access(enum lazy_tlb_scheme scheme)
 		run_task(1, &kthread[1]);
 		run_task(2, &kthread[2]);
 	}
-	/* One was increment and undo. */
+	/* An increment that handoff takes back counts as two. */
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
@@ -581,63 +624,63 @@ static void leave_at_any_time_of_shootdown(void)
 	leave_before_each_access(LAZY_TLB_SHOOTDOWN);
 }
 
-/* -- shootdown ----------------------------------------------------------------- */
+/* -- shootdown ------------------------------------------------------------- */
 
 static void shootdown_moves_borrowers(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	borrow(2, m);
-	borrow(3, n);
-	drop(m);
-	EXPECT(freed(m), false);
-	EXPECT(SLOT(1), m);
+	borrow(1, mm_a);
+	borrow(2, mm_a);
+	borrow(3, mm_b);
+	drop(mm_a);
+	EXPECT(freed(mm_a), false);
+	EXPECT(SLOT(1), mm_a);
 	on(0);
 	EXPECT(shim_run_work(), true);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	for (int i = 1; i < 3; i++) {
 		EXPECT(SLOT(i), 0);
 		EXPECT(kthread[i].active_mm, &init_mm);
 		EXPECT(arch_lazy_tlb_loaded((unsigned int)i), &init_mm);
 	}
-	EXPECT(SLOT(3), n);
+	EXPECT(SLOT(3), mm_b);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 2);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 2);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
 	EXPECT(shim_run_work(), false);
 }
 
-/* A CPU that was a target once is not interrupted again. */
+/* A CPU that was a target of one shootdown is not interrupted by the next one. */
 static void shootdown_after_shootdown(void)
 {
-	struct mm_struct *o = mm_alloc();
+	struct mm_struct *mm_c = mm_alloc();
 
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	borrow(2, m);
-	drop(m);
+	borrow(1, mm_a);
+	borrow(2, mm_a);
+	drop(mm_a);
 	on(0);
 	shim_run_work();
 	EXPECT(interrupted_cpus(), 0x6);
-	borrow(3, o);
-	drop(o);
+	borrow(3, mm_c);
+	drop(mm_c);
 	on(0);
 	shim_run_work();
 	EXPECT(interrupted_cpus(), 0x8);
 	EXPECT(shim_mms_freed, 2);
 }
 
-/* A CPU that borrowed m once is in its mask, which is no reason to interrupt it. */
+/* A CPU that borrowed mm_a before is in its mask and is not interrupted for that. */
 static void shootdown_spares_others(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
+	borrow(1, mm_a);
 	leave(1);
-	borrow(1, n);
-	borrow(2, m);
+	borrow(1, mm_b);
+	borrow(2, mm_a);
 	leave(2);
-	borrow(3, m);
-	drop(m);
+	borrow(3, mm_a);
+	drop(mm_a);
 	on(0);
 	shim_run_work();
 	EXPECT(interrupted_cpus(), 0x8);
@@ -646,11 +689,11 @@ static void shootdown_spares_others(void)
 static void shootdown_of_own_cpu(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	drop(m);
+	borrow(1, mm_a);
+	drop(mm_a);
 	on(1);
 	EXPECT(shim_run_work(), true);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	EXPECT(kthread[1].active_mm, &init_mm);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 0);
@@ -658,14 +701,14 @@ static void shootdown_of_own_cpu(void)
 
 static void shootdown_of_a_batch(void)
 {
-	struct mm_struct *o = mm_alloc();
+	struct mm_struct *mm_c = mm_alloc();
 
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	borrow(2, o);
-	borrow(3, o);
-	drop(m);
-	drop(o);
+	borrow(1, mm_a);
+	borrow(2, mm_c);
+	borrow(3, mm_c);
+	drop(mm_a);
+	drop(mm_c);
 	on(0);
 	EXPECT(shim_run_work(), true);
 	EXPECT(shim_mms_freed, 2);
@@ -673,46 +716,46 @@ static void shootdown_of_a_batch(void)
 	EXPECT(shim_run_work(), false);
 }
 
-/* Nobody is interrupted, there is nothing to wait for. */
+/* No CPU is interrupted if all borrowers have left before the work runs. */
 static void shootdown_after_all_left(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	drop(m);
+	borrow(1, mm_a);
+	drop(mm_a);
 	leave(1);
-	EXPECT(freed(m), false);
+	EXPECT(freed(mm_a), false);
 	on(0);
 	EXPECT(shim_run_work(), true);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
 }
 
 static void shootdown_without_borrowers(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
+	borrow(1, mm_a);
 	leave(1);
-	drop(m);
-	EXPECT(freed(m), true);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 	EXPECT(shim_run_work(), false);
 }
 
-/* CPUs that are offline get no interrupt. */
+/* An offline CPU gets no interrupt: its slot is handed off, hotplug drops the reference. */
 static void shootdown_of_offline_cpu(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(3, m);
+	borrow(3, mm_a);
 	idle_task_exit();
-	drop(m);
+	drop(mm_a);
 	on(0);
 	EXPECT(shim_run_work(), true);
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 0);
-	EXPECT(SLOT(3), OWNED(m));
+	EXPECT(SLOT(3), OWNED(mm_a));
 	finish_cpu(3);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
-/* What happens on CPU 1 after it was found to borrow m, and before the interrupt. */
+/* Runs on CPU 1 between the look at its slot, which holds mm_a, and the interrupt. */
 static void (*meanwhile)(void);
 
 static void interrupted(void)
@@ -724,8 +767,8 @@ static void interrupted(void)
 static void shoot_with(void (*fn)(void))
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
-	borrow(1, m);
-	drop(m);
+	borrow(1, mm_a);
+	drop(mm_a);
 	meanwhile = fn;
 	shim_irq_hook = interrupted;
 	on(0);
@@ -733,10 +776,10 @@ static void shoot_with(void (*fn)(void))
 	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_RECEIVED), 1);
 }
 
-/* Nobody changes ->mm and the slot in two steps with interrupts on: that is said. */
+/* A user task with the kernel thread's slot: an interrupt in the middle of a switch. It warns. */
 static void user_is_current(void)
 {
-	switch_mm_irqs_off(m, n, &other[1]);
+	switch_mm_irqs_off(mm_a, mm_b, &other[1]);
 	kthread[1].active_mm = NULL;
 	set_current(&other[1]);
 	shim_rq[1].curr = &other[1];
@@ -746,11 +789,11 @@ static void shot_between_switch_and_leave(void)
 {
 	shoot_with(user_is_current);
 	EXPECT_WARNING("tsk->mm");
-	EXPECT(SLOT(1), OWNED(m));
-	EXPECT(other[1].active_mm, n);
-	EXPECT(arch_lazy_tlb_loaded(1), n);
+	EXPECT(SLOT(1), OWNED(mm_a));
+	EXPECT(other[1].active_mm, mm_b);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_b);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
-	EXPECT(freed(m), false);
+	EXPECT(freed(mm_a), false);
 }
 
 static struct mm_struct firmware_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
@@ -758,37 +801,37 @@ static struct mm_struct firmware_mm = { .mm_users.counter = 1, .mm_count.counter
 static void firmware_runs(void)
 {
 	current->active_mm = &firmware_mm;
-	switch_mm_irqs_off(m, &firmware_mm, NULL);
+	switch_mm_irqs_off(mm_a, &firmware_mm, NULL);
 }
 
 static void shot_in_firmware(void)
 {
 	shoot_with(firmware_runs);
-	EXPECT(SLOT(1), OWNED(m));
+	EXPECT(SLOT(1), OWNED(mm_a));
 	EXPECT(kthread[1].active_mm, &firmware_mm);
-	EXPECT(freed(m), false);
+	EXPECT(freed(mm_a), false);
 	on(1);
-	kthread[1].active_mm = m;
-	switch_mm_irqs_off(&firmware_mm, m, NULL);
+	kthread[1].active_mm = mm_a;
+	switch_mm_irqs_off(&firmware_mm, mm_a, NULL);
 	leave(1);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
 static void borrow_n_instead(void)
 {
-	switch_mm_irqs_off(m, n, current);
-	EXPECT(lazy_tlb_leave(m), NULL);
-	current->active_mm = lazy_tlb_enter(n, current);
+	switch_mm_irqs_off(mm_a, mm_b, current);
+	EXPECT(lazy_tlb_leave(mm_a), NULL);
+	current->active_mm = lazy_tlb_enter(mm_b, current);
 }
 
-/* n has references: it isn't the one to shoot. */
+/* The slot holds mm_b, whose count is not zero: it stays. */
 static void shot_with_count(void)
 {
 	shoot_with(borrow_n_instead);
-	EXPECT(SLOT(1), n);
-	EXPECT(kthread[1].active_mm, n);
-	EXPECT(arch_lazy_tlb_loaded(1), n);
-	EXPECT(freed(m), true);
+	EXPECT(SLOT(1), mm_b);
+	EXPECT(kthread[1].active_mm, mm_b);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_b);
+	EXPECT(freed(mm_a), true);
 }
 
 static void borrow_n_counted(void)
@@ -800,17 +843,17 @@ static void borrow_n_counted(void)
 static void shot_with_owned_slot(void)
 {
 	shoot_with(borrow_n_counted);
-	EXPECT(SLOT(1), OWNED(n));
-	EXPECT(kthread[1].active_mm, n);
-	EXPECT(COUNT(n), 2);
-	EXPECT(freed(m), true);
+	EXPECT(SLOT(1), OWNED(mm_b));
+	EXPECT(kthread[1].active_mm, mm_b);
+	EXPECT(COUNT(mm_b), 2);
+	EXPECT(freed(mm_a), true);
 }
 
 static void leave_meanwhile(void)
 {
-	switch_mm_irqs_off(m, &init_mm, current);
+	switch_mm_irqs_off(mm_a, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(lazy_tlb_leave(m), NULL);
+	EXPECT(lazy_tlb_leave(mm_a), NULL);
 }
 
 static void shot_with_empty_slot(void)
@@ -818,10 +861,10 @@ static void shot_with_empty_slot(void)
 	shoot_with(leave_meanwhile);
 	EXPECT(SLOT(1), 0);
 	EXPECT(kthread[1].active_mm, &init_mm);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
-/* -- the last flush ------------------------------------------------------------ */
+/* -- the last flush -------------------------------------------------------- */
 
 /* The flush of @mm's exit on CPU 1. */
 static void exit_flush(struct mm_struct *mm)
@@ -834,37 +877,37 @@ static void exit_flush(struct mm_struct *mm)
 
 static void flush_takes_mm_away(void)
 {
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
-	exit_flush(m);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
+	exit_flush(mm_a);
 	EXPECT(SLOT(1), 0);
 	EXPECT(kthread[1].active_mm, &init_mm);
 	EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
 	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 1);
-	drop(m);
-	EXPECT(freed(m), true);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 }
 
 static void flush_takes_counted_mm_away(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
-	EXPECT(COUNT(m), 2);
-	exit_flush(m);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
+	EXPECT(COUNT(mm_a), 2);
+	exit_flush(mm_a);
 	EXPECT(SLOT(1), 0);
-	EXPECT(COUNT(m), 1);
+	EXPECT(COUNT(mm_a), 1);
 	EXPECT(lazy(LAZY_TLB_EV_COUNTED), 2);
 }
 
-/* Who flushes has a reference; if not, that is said. */
+/* The caller of the last flush holds a reference. A flush without one warns. */
 static void flush_without_reference(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
-	atomic_set(&m->mm_count, 1);
-	exit_flush(m);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
+	atomic_set(&mm_a->mm_count, 1);
+	exit_flush(mm_a);
 	EXPECT_WARNING("atomic_dec_and_test");
 }
 
@@ -873,84 +916,108 @@ static void flush_changes_nothing(struct mm_struct *mm)
 	struct mm_struct *active = shim_rq[1].curr->active_mm;
 
 	exit_flush(mm);
-	EXPECT(SLOT(1), m);
+	EXPECT(SLOT(1), mm_a);
 	EXPECT(shim_rq[1].curr->active_mm, active);
 	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 0);
 }
 
 static void flush_with_users_left(void)
 {
-	borrow(1, m);
-	flush_changes_nothing(m);
-	EXPECT(arch_lazy_tlb_loaded(1), m);
+	borrow(1, mm_a);
+	flush_changes_nothing(mm_a);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
 }
 
 static void flush_of_other_mm(void)
 {
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
-	atomic_set(&n->mm_users, 0);
-	flush_changes_nothing(n);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
+	atomic_set(&mm_b->mm_users, 0);
+	flush_changes_nothing(mm_b);
+}
+
+/* Under each scheme: the flush of an mm with users, of no mm, and the last one. */
+static void flush_in_each_scheme(void)
+{
+	for (int scheme = 0; scheme < LAZY_TLB_NR_SCHEMES; scheme++) {
+		struct mm_struct *mm = mm_alloc();
+		unsigned long piggyback = lazy(LAZY_TLB_EV_PIGGYBACK), slot;
+
+		lazy_tlb_set_scheme(scheme);
+		borrow(1, mm);
+		slot = SLOT(1);
+		exit_flush(mm);
+		EXPECT(SLOT(1), slot);
+		exit_flush(NULL);
+		EXPECT(SLOT(1), slot);
+		atomic_set(&mm->mm_users, 0);
+		exit_flush(mm);
+		EXPECT(SLOT(1), 0);
+		EXPECT(COUNT(mm), 1);
+		EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK) - piggyback, scheme != LAZY_TLB_NONE);
+		drop(mm);
+		EXPECT(freed(mm), true);
+	}
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
+	EXPECT(lazy(LAZY_TLB_EV_COUNTED) % 2, 0);
 }
 
 static void flush_of_no_mm(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	flush_changes_nothing(NULL);
 }
 
 static void flush_in_firmware(void)
 {
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
 	firmware_runs();
-	flush_changes_nothing(m);
+	flush_changes_nothing(mm_a);
 }
 
 static void flush_between_switch_and_leave(void)
 {
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
 	user_is_current();
-	flush_changes_nothing(m);
+	flush_changes_nothing(mm_a);
 	EXPECT_WARNING("tsk->mm");
 }
 
 static void flush_switched_off(void)
 {
-	char off[] = "off";
-
-	EXPECT(early_lazy_tlb_piggyback_setup(off), 0);
-	borrow(1, m);
-	atomic_set(&m->mm_users, 0);
-	flush_changes_nothing(m);
+	*param_lazy_tlb_piggyback() = false;
+	borrow(1, mm_a);
+	atomic_set(&mm_a->mm_users, 0);
+	flush_changes_nothing(mm_a);
 }
 
-/* As exit does it: the flush reaches all lazy CPUs, the drop finds nobody. */
+/* exit_mmap()'s flush reaches all lazy CPUs, and the final drop finds no borrower. */
 static void flush_of_exit(void)
 {
-	borrow(1, m);
-	borrow(2, m);
-	borrow(3, n);
+	borrow(1, mm_a);
+	borrow(2, mm_a);
+	borrow(3, mm_b);
 	on(0);
-	mmput(m);
-	EXPECT(freed(m), true);
+	mmput(mm_a);
+	EXPECT(freed(mm_a), true);
 	EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK), 2);
 	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 0);
-	EXPECT(SLOT(3), n);
+	EXPECT(SLOT(3), mm_b);
 }
 
-/* -- a final drop first, dead CPUs --------------------------------------------- */
+/* -- leave after a handoff, dead CPUs -------------------------------------- */
 
-/* A final drop was there first: active_mm is init_mm, the slot is owned. */
+/* Handoff came between the interrupt's two steps: active_mm is init_mm, the slot is owned. */
 static void leave_after_shot_and_handoff(void)
 {
-	borrow(1, m);
-	drop(m);
+	borrow(1, mm_a);
+	drop(mm_a);
 	on(1);
-	switch_mm_irqs_off(m, &init_mm, current);
+	switch_mm_irqs_off(mm_a, &init_mm, current);
 	current->active_mm = &init_mm;
-	EXPECT(to_init_mm(), m);
+	EXPECT(to_init_mm(), mm_a);
 }
 
 static void leave_nothing(void)
@@ -968,57 +1035,57 @@ static void dead_cpu_with_nothing(void)
 
 static void dead_cpu_with_slot(void)
 {
-	borrow(2, m);
+	borrow(2, mm_a);
 	run_task(2, &kthread[2]);
 	on(0);
 	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
 	EXPECT(SLOT(2), 0);
-	EXPECT(COUNT(m), 1);
-	drop(m);
-	EXPECT(freed(m), true);
+	EXPECT(COUNT(mm_a), 1);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 }
 
 static void dead_cpu_with_reference(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_REFCOUNT);
-	borrow(2, m);
+	borrow(2, mm_a);
 	run_task(2, &kthread[2]);
 	on(0);
 	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
-	EXPECT(COUNT(m), 1);
-	EXPECT(freed(m), false);
+	EXPECT(COUNT(mm_a), 1);
+	EXPECT(freed(mm_a), false);
 }
 
 static void dead_cpu_with_last_reference(void)
 {
-	borrow(2, m);
-	drop(m);
-	EXPECT(SLOT(2), OWNED(m));
+	borrow(2, mm_a);
+	drop(mm_a);
+	EXPECT(SLOT(2), OWNED(mm_a));
 	run_task(2, &kthread[2]);
 	on(0);
 	lazy_tlb_leave_dead_cpu(2, kthread[2].active_mm);
-	EXPECT(freed(m), true);
+	EXPECT(freed(mm_a), true);
 }
 
 static void cpu_goes_and_comes(void)
 {
-	borrow(2, m);
+	borrow(2, mm_a);
 	idle_task_exit();
 	EXPECT(shim_online.bits[0], 0xb);
 	on(0);
 	finish_cpu(2);
 	EXPECT(SLOT(2), 0);
 	EXPECT(kthread[2].active_mm, &init_mm);
-	drop(m);
-	EXPECT(freed(m), true);
+	drop(mm_a);
+	EXPECT(freed(mm_a), true);
 	on(2);
 	shim_bring_cpu_up();
 	EXPECT(shim_online.bits[0], 0xf);
-	borrow(2, n);
-	EXPECT(SLOT(2), n);
+	borrow(2, mm_b);
+	EXPECT(SLOT(2), mm_b);
 }
 
-/* -- in the context switch, exec, kernel threads ------------------------------- */
+/* -- in the context switch, exec, kernel threads --------------------------- */
 
 static void switch_in_each_scheme(void)
 {
@@ -1028,20 +1095,20 @@ static void switch_in_each_scheme(void)
 		bool none = scheme == LAZY_TLB_NONE;
 
 		lazy_tlb_set_scheme(scheme);
-		user[1].mm = m;
+		user[1].mm = mm_a;
 		run_task(1, &user[1]);
 		context_switch(&kthread[1]);
-		EXPECT(kthread[1].active_mm, none ? &init_mm : m);
-		/* kernel -> kernel passes it on */
+		EXPECT(kthread[1].active_mm, none ? &init_mm : mm_a);
+		/* From kernel thread to kernel thread the active mm is passed on. */
 		context_switch(&spare);
 		EXPECT(kthread[1].active_mm, NULL);
-		EXPECT(spare.active_mm, none ? &init_mm : m);
-		EXPECT(lazy_tlb_slot_mm(SLOT(1)), none ? NULL : m);
+		EXPECT(spare.active_mm, none ? &init_mm : mm_a);
+		EXPECT(lazy_tlb_slot_mm(SLOT(1)), none ? NULL : mm_a);
 		context_switch(&user[1]);
 		EXPECT(spare.active_mm, NULL);
-		EXPECT(arch_lazy_tlb_loaded(1), m);
+		EXPECT(arch_lazy_tlb_loaded(1), mm_a);
 		EXPECT(SLOT(1), 0);
-		EXPECT(COUNT(m), 1);
+		EXPECT(COUNT(mm_a), 1);
 	}
 }
 
@@ -1054,85 +1121,85 @@ static void use_mm_in_each_scheme(void)
 		borrow(1, mm);
 		drop(mm);
 		on(1);
-		/* What it borrowed goes, what it uses is counted. */
-		kthread_use_mm(n);
+		/* The borrowed mm is given back, the used one is counted. */
+		kthread_use_mm(mm_b);
 		on(3);
 		shim_run_work();
 		EXPECT(freed(mm), true);
 		EXPECT(SLOT(1), 0);
-		EXPECT(COUNT(n), 2);
+		EXPECT(COUNT(mm_b), 2);
 		on(1);
-		kthread_unuse_mm(n);
-		EXPECT(COUNT(n), scheme == LAZY_TLB_REFCOUNT ? 2 : 1);
-		EXPECT(kthread[1].active_mm, scheme == LAZY_TLB_NONE ? &init_mm : n);
+		kthread_unuse_mm(mm_b);
+		EXPECT(COUNT(mm_b), scheme == LAZY_TLB_REFCOUNT ? 2 : 1);
+		EXPECT(kthread[1].active_mm, scheme == LAZY_TLB_NONE ? &init_mm : mm_b);
 		lazy_tlb_put(to_init_mm());
-		EXPECT(COUNT(n), 1);
+		EXPECT(COUNT(mm_b), 1);
 	}
 }
 
 static void exec_in_kthread(void)
 {
-	struct mm_struct *o = mm_alloc();
+	struct mm_struct *mm_c = mm_alloc();
 
-	borrow(1, m);
-	drop(m);
+	borrow(1, mm_a);
+	drop(mm_a);
 	on(1);
-	exec_mmap(o);
-	EXPECT(freed(m), true);
-	EXPECT(kthread[1].mm, o);
-	EXPECT(kthread[1].active_mm, o);
-	EXPECT(arch_lazy_tlb_loaded(1), o);
+	exec_mmap(mm_c);
+	EXPECT(freed(mm_a), true);
+	EXPECT(kthread[1].mm, mm_c);
+	EXPECT(kthread[1].active_mm, mm_c);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_c);
 	EXPECT(SLOT(1), 0);
 }
 
 static void exit_borrows(void)
 {
-	user[1].mm = m;
+	user[1].mm = mm_a;
 	run_task(1, &user[1]);
-	atomic_inc(&m->mm_users);
+	atomic_inc(&mm_a->mm_users);
 	exit_mm();
 	EXPECT(user[1].mm, NULL);
-	EXPECT(user[1].active_mm, m);
-	EXPECT(SLOT(1), m);
+	EXPECT(user[1].active_mm, mm_a);
+	EXPECT(SLOT(1), mm_a);
 	on(0);
-	mmput(m);
-	EXPECT(freed(m), true);
+	mmput(mm_a);
+	EXPECT(freed(mm_a), true);
 }
 
 static void firmware_call_restores(void)
 {
-	borrow(1, m);
+	borrow(1, mm_a);
 	efi_call();
-	EXPECT(kthread[1].active_mm, m);
-	EXPECT(arch_lazy_tlb_loaded(1), m);
-	EXPECT(SLOT(1), m);
+	EXPECT(kthread[1].active_mm, mm_a);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
+	EXPECT(SLOT(1), mm_a);
 }
 
-/* -- which CPU runs an mm ------------------------------------------------------ */
+/* -- which CPU runs an mm -------------------------------------------------- */
 
 static void cpu_runs_mm(void)
 {
 	run_task(1, &other[1]);
-	EXPECT(sched_cpu_runs_mm(1, n), true);
-	EXPECT(sched_cpu_runs_mm(1, m), false);
-	/* To borrow is not to run. */
-	borrow(2, m);
-	EXPECT(sched_cpu_runs_mm(2, m), false);
+	EXPECT(sched_cpu_runs_mm(1, mm_b), true);
+	EXPECT(sched_cpu_runs_mm(1, mm_a), false);
+	/* A CPU that borrows an mm does not run it. */
+	borrow(2, mm_a);
+	EXPECT(sched_cpu_runs_mm(2, mm_a), false);
 }
 
-/* -- markers ------------------------------------------------------------------- */
+/* -- markers --------------------------------------------------------------- */
 
 static void begin_costs_nothing_untracked(void)
 {
 	struct mm_struct *outer;
 
 	EXPECT(table_walk_tracked(), false);
-	TASK_MARK(0) = n;
-	outer = table_walk_begin(m);
+	TASK_MARK(0) = mm_b;
+	outer = table_walk_begin(mm_a);
 	EXPECT(outer, NULL);
-	EXPECT(TASK_MARK(0), n);
+	EXPECT(TASK_MARK(0), mm_b);
 	table_walk_end(outer);
-	EXPECT(TASK_MARK(0), n);
+	EXPECT(TASK_MARK(0), mm_b);
 }
 
 static void begin_marks_tracked(void)
@@ -1140,20 +1207,46 @@ static void begin_marks_tracked(void)
 	struct mm_struct *outer, *inner;
 
 	table_sync_set_mode(TABLE_SYNC_TRACKED);
-	outer = table_walk_begin(m);
-	EXPECT(TASK_MARK(0), m);
+	outer = table_walk_begin(mm_a);
+	EXPECT(TASK_MARK(0), mm_a);
 	EXPECT(MARK(0), NULL);
-	inner = table_walk_begin(m);
-	EXPECT(TASK_MARK(0), m);
+	inner = table_walk_begin(mm_a);
+	EXPECT(TASK_MARK(0), mm_a);
 	table_walk_end(inner);
-	EXPECT(TASK_MARK(0), m);
-	inner = table_walk_begin(n);
+	EXPECT(TASK_MARK(0), mm_a);
+	inner = table_walk_begin(mm_b);
 	EXPECT(TASK_MARK(0), TABLE_WALK_ANY);
 	table_walk_end(inner);
-	EXPECT(TASK_MARK(0), m);
+	EXPECT(TASK_MARK(0), mm_a);
 	table_walk_end(outer);
 	EXPECT(TASK_MARK(0), NULL);
 	EXPECT(TASK_MARK(1), NULL);
+}
+
+/* The marker covers the outer walks at every moment, and is restored as walks end. */
+static void marker_nests(void)
+{
+	struct mm_struct *marker = NULL, *first, *second, *third;
+
+	first = table_walk_publish(&marker, mm_a);
+	EXPECT(first, NULL);
+	second = table_walk_publish(&marker, mm_a);
+	third = table_walk_publish(&marker, mm_a);
+	EXPECT(marker, mm_a);
+	smp_store_release(&marker, third);
+	smp_store_release(&marker, second);
+	EXPECT(marker, mm_a);
+
+	second = table_walk_publish(&marker, mm_b);
+	EXPECT(marker, TABLE_WALK_ANY);
+	third = table_walk_publish(&marker, mm_a);
+	EXPECT(marker, TABLE_WALK_ANY);
+	smp_store_release(&marker, third);
+	EXPECT(marker, TABLE_WALK_ANY);
+	smp_store_release(&marker, second);
+	EXPECT(marker, mm_a);
+	smp_store_release(&marker, first);
+	EXPECT(marker, NULL);
 }
 
 static void mark_in_each_mode(void)
@@ -1162,53 +1255,53 @@ static void mark_in_each_mode(void)
 		struct mm_struct *outer, *inner, *third;
 
 		table_sync_set_mode(mode);
-		outer = table_walk_mark(m);
+		outer = table_walk_mark(mm_a);
 		EXPECT(outer, NULL);
-		EXPECT(MARK(0), m);
-		inner = table_walk_mark(n);
-		EXPECT(inner, m);
+		EXPECT(MARK(0), mm_a);
+		inner = table_walk_mark(mm_b);
+		EXPECT(inner, mm_a);
 		EXPECT(MARK(0), TABLE_WALK_ANY);
-		/* Inside of both. */
-		third = table_walk_mark(n);
+		/* A third walk, inside of both. */
+		third = table_walk_mark(mm_b);
 		EXPECT(MARK(0), TABLE_WALK_ANY);
 		table_walk_unmark(third);
 		EXPECT(MARK(0), TABLE_WALK_ANY);
 		table_walk_unmark(inner);
-		EXPECT(MARK(0), m);
+		EXPECT(MARK(0), mm_a);
 		table_walk_unmark(outer);
 		EXPECT(MARK(0), NULL);
 		EXPECT(TASK_MARK(0), NULL);
 	}
 }
 
-/* gup_fast() in an NMI, in a walk. */
+/* gup_fast() in an NMI, which interrupts a walk. */
 static void walk_in_mark_in_walk(void)
 {
 	struct mm_struct *outer, *mark, *inner;
 
 	table_sync_set_mode(TABLE_SYNC_TRACKED);
-	outer = table_walk_begin(m);
-	mark = table_walk_mark(m);
-	inner = table_walk_begin(m);
+	outer = table_walk_begin(mm_a);
+	mark = table_walk_mark(mm_a);
+	inner = table_walk_begin(mm_a);
 	table_walk_end(inner);
-	EXPECT(TASK_MARK(0), m);
-	EXPECT(MARK(0), m);
+	EXPECT(TASK_MARK(0), mm_a);
+	EXPECT(MARK(0), mm_a);
 	table_walk_unmark(mark);
-	EXPECT(TASK_MARK(0), m);
+	EXPECT(TASK_MARK(0), mm_a);
 	EXPECT(MARK(0), NULL);
 	table_walk_end(outer);
 	EXPECT(TASK_MARK(0), NULL);
 }
 
-/* -- who is interrupted -------------------------------------------------------- */
+/* -- which CPUs are interrupted -------------------------------------------- */
 
-/* For mm m, on CPU 1. */
-static void condition_of_each_mode(void)
+/* The state of CPU 1, and whether the modes interrupt it for mm_a. */
+static void walks_that_each_mode_expects(void)
 {
 	static const struct {
 		const char *what;
-		int task, marked;	/* 0: NULL, 1: m, 2: n, 3: any */
-		int runs;		/* 1: m, 2: n */
+		int task, marked;	/* 0: NULL, 1: mm_a, 2: mm_b, 3: any */
+		int runs;		/* 1: mm_a, 2: mm_b */
 		bool user, tracked, running;
 	} cases[] = {
 		{ "nothing" },
@@ -1229,10 +1322,10 @@ static void condition_of_each_mode(void)
 		{ "runs another, marks it",	.runs = 2, .marked = 1, .tracked = true,
 		  .running = true },
 	};
-	struct mm_struct *mms[] = { NULL, m, n, TABLE_WALK_ANY };
+	struct mm_struct *mms[] = { NULL, mm_a, mm_b, TABLE_WALK_ANY };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		bool tracked, running, broadcast;
+		bool tracked, running, broadcast, marked;
 
 		TASK_MARK(1) = mms[cases[i].task];
 		MARK(1) = mms[cases[i].marked];
@@ -1244,28 +1337,35 @@ static void condition_of_each_mode(void)
 			user_enter();
 		on(0);
 
-		tracked = table_sync_cond(TABLE_SYNC_TRACKED)(1, m);
-		running = table_sync_cond(TABLE_SYNC_RUNNING)(1, m);
-		broadcast = table_sync_cond(TABLE_SYNC_BROADCAST)(1, m);
+		tracked = table_sync_may_walk(TABLE_SYNC_TRACKED, false, 1, mm_a);
+		running = table_sync_may_walk(TABLE_SYNC_RUNNING, false, 1, mm_a);
+		broadcast = table_sync_may_walk(TABLE_SYNC_BROADCAST, false, 1, mm_a);
 		if (tracked != cases[i].tracked)
 			fail(__LINE__, "%s: tracked interrupts: %d", cases[i].what, tracked);
 		if (running != cases[i].running)
 			fail(__LINE__, "%s: running interrupts: %d", cases[i].what, running);
 		if (!broadcast)
 			fail(__LINE__, "%s: broadcast does not interrupt", cases[i].what);
-		EXPECT(table_sync_cond(TABLE_SYNC_TRACKED)(2, m), false);
-		EXPECT(table_sync_cond(TABLE_SYNC_RUNNING)(2, m), false);
+		EXPECT(table_sync_may_walk(TABLE_SYNC_TRACKED, false, 2, mm_a), false);
+		EXPECT(table_sync_may_walk(TABLE_SYNC_RUNNING, false, 2, mm_a), false);
+
+		/* After a flush that interrupts, only marked walks are left. */
+		marked = cases[i].marked & 1;
+		for (int mode = 0; mode < TABLE_SYNC_NONE; mode++)
+			if (table_sync_may_walk(mode, true, 1, mm_a) != marked)
+				fail(__LINE__, "%s: mode %d after a flush interrupts: %d",
+				     cases[i].what, mode, !marked);
 	}
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 1);
 }
 
-/* CPU 1 runs m, CPU 2 walks it, marked, CPU 3 has nothing of it; CPU 0 waits. */
+/* CPU 0 waits. CPU 1 runs mm_a, CPU 2 is in a marked walk of it, CPU 3 does neither. */
 static void sync_by(enum table_sync_mode mode, struct mm_struct *mm, unsigned int flags)
 {
 	table_sync_set_mode(mode);
-	user[1].mm = m;
+	user[1].mm = mm_a;
 	run_task(1, &user[1]);
-	MARK(2) = m;
+	MARK(2) = mm_a;
 	on(0);
 	for (int i = 0; i < NR_CPUS; i++)
 		shim_interrupts[i] = 0;
@@ -1278,7 +1378,7 @@ static void sync_by(enum table_sync_mode mode, struct mm_struct *mm, unsigned in
 
 static void sync_broadcast(void)
 {
-	sync_by(TABLE_SYNC_BROADCAST, m, 0);
+	sync_by(TABLE_SYNC_BROADCAST, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0xe);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
 	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
@@ -1288,7 +1388,7 @@ static void sync_running(void)
 {
 	if (!HAS_RUNNING)
 		return;
-	sync_by(TABLE_SYNC_RUNNING, m, TABLE_SYNC_CAN_SLEEP);
+	sync_by(TABLE_SYNC_RUNNING, mm_a, TABLE_SYNC_CAN_SLEEP);
 	EXPECT(interrupted_cpus(), 0x6);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 2);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
@@ -1296,7 +1396,7 @@ static void sync_running(void)
 
 static void sync_tracked(void)
 {
-	sync_by(TABLE_SYNC_TRACKED, m, 0);
+	sync_by(TABLE_SYNC_TRACKED, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
@@ -1304,16 +1404,16 @@ static void sync_tracked(void)
 
 static void sync_rcu(void)
 {
-	sync_by(TABLE_SYNC_RCU, m, TABLE_SYNC_CAN_SLEEP);
+	sync_by(TABLE_SYNC_RCU, mm_a, TABLE_SYNC_CAN_SLEEP);
 	EXPECT(interrupted_cpus(), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_GRACE_PERIOD), 1);
 }
 
-/* As running, or broadcast where that isn't allowed. */
+/* As running, or as broadcast on architectures without running. */
 static void sync_rcu_without_sleep(void)
 {
-	sync_by(TABLE_SYNC_RCU, m, 0);
+	sync_by(TABLE_SYNC_RCU, mm_a, 0);
 	EXPECT(interrupted_cpus(), HAS_RUNNING ? 0x6 : 0xe);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), HAS_RUNNING ? 2 : 3);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), HAS_RUNNING);
@@ -1323,36 +1423,45 @@ static void sync_rcu_without_sleep(void)
 
 static void sync_none(void)
 {
-	sync_by(TABLE_SYNC_NONE, m, 0);
+	sync_by(TABLE_SYNC_NONE, mm_a, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED) + syncs(TABLE_SYNC_EV_BROADCAST), 0);
 }
 
-static void sync_without_mm(void)
+/* A wait for an mm that no CPU runs or walks. */
+static void sync_of_idle_mm(void)
 {
-	sync_by(TABLE_SYNC_TRACKED, NULL, 0);
-	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
-	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
+	if (!HAS_RUNNING)
+		return;
+	sync_by(TABLE_SYNC_RUNNING, mm_b, 0);
+	EXPECT(interrupted_cpus(), 0);
+	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 1);
 }
 
-/* Not even under none, and a flush of no mm waits for nobody. */
-static void sync_without_mm_never_skips(void)
+/* All CPUs are interrupted in each mode, even in mode none and after a flush of no mm. */
+static void sync_without_mm(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	table_sync_flushed(NULL, true);
-	sync_by(TABLE_SYNC_NONE, NULL, TABLE_SYNC_CAN_SLEEP);
-	EXPECT(interrupted_cpus(), 0xe);
-	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3);
+	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
+		table_sync_set_mode(mode);
+		interrupted_cpus();
+		table_sync_flushed(NULL, true);
+		tlb_remove_table_sync_mm(NULL, TABLE_SYNC_CAN_SLEEP);
+		EXPECT(interrupted_cpus(), 0xe);
+		EXPECT(syncs(TABLE_SYNC_EV_IPIS), 3 * (mode + 1));
+		EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), mode + 1);
+	}
 	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 0);
+	EXPECT(syncs(TABLE_SYNC_EV_GRACE_PERIOD), 0);
 }
 
 static void sync_leaves_own_cpu_out(void)
 {
 	table_sync_set_mode(TABLE_SYNC_RUNNING);
-	user[0].mm = m;
+	user[0].mm = mm_a;
 	run_task(0, &user[0]);
-	tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(mm_a, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS_SPARED), 3);
 }
@@ -1361,7 +1470,7 @@ static void sync_leaves_offline_cpus_out(void)
 {
 	table_sync_set_mode(TABLE_SYNC_BROADCAST);
 	shim_online.bits[0] = 0x5;
-	tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(mm_a, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS_SPARED), 0);
 }
@@ -1372,30 +1481,30 @@ static void sync_spares_user_mode(void)
 		return;
 	on(1);
 	user_enter();
-	/* The bits of RCU above the state make no difference. */
+	/* The RCU counter above the state changes and makes no difference. */
 	user_exit();
 	user_enter();
-	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 1);
 }
 
-/* Neither idle nor guest is user mode. */
+/* The states idle and guest are not user mode. */
 static void sync_spares_user_mode_only(void)
 {
 	if (!HAS_RUNNING)
 		return;
 	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_GUEST);
-	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x6);
 	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_IDLE);
-	tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x6);
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
 }
 
-/* The state of a CPU without context tracking is no evidence. */
+/* On a CPU without context tracking the state doesn't count. */
 static void sync_distrusts_state(void)
 {
 	if (!HAS_RUNNING)
@@ -1403,7 +1512,7 @@ static void sync_distrusts_state(void)
 	start_context(1, false);
 	on(1);
 	user_enter();
-	sync_by(TABLE_SYNC_RUNNING, m, 0);
+	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x6);
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
 }
@@ -1411,35 +1520,72 @@ static void sync_distrusts_state(void)
 static void sync_by_inline(void)
 {
 	table_sync_set_mode(TABLE_SYNC_BROADCAST);
-	tlb_remove_table_sync_mm(m, 0);
+	tlb_remove_table_sync_mm(mm_a, 0);
 	EXPECT(syncs(TABLE_SYNC_EV_BROADCAST), 1);
 }
 
-/* -- after a flush ------------------------------------------------------------- */
+/* -- after a flush --------------------------------------------------------- */
 
 static void skip_after_flush(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_flush_waits(), true);
-	table_sync_flushed(m, true);
-	sync_by(TABLE_SYNC_BROADCAST, m, 0);
-	/* The marked one. */
+	table_sync_flushed(mm_a, true);
+	sync_by(TABLE_SYNC_BROADCAST, mm_a, 0);
+	/* CPU 2, whose walk is marked. */
 	EXPECT(interrupted_cpus(), 0x4);
 	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_SKIPPED), 1);
 	EXPECT(syncs(TABLE_SYNC_EV_TARGETED), 0);
 }
 
-/* A task's own walk has met the flush, whether it is marked or not. */
+/* The flush has interrupted a task's own walk, whether the walk is marked or not. */
 static void skip_spares_task_walks(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	table_sync_flushed(m, true);
-	TASK_MARK(3) = m;
-	sync_by(TABLE_SYNC_BROADCAST, m, 0);
+	table_sync_flushed(mm_a, true);
+	TASK_MARK(3) = mm_a;
+	sync_by(TABLE_SYNC_BROADCAST, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x4);
+}
+
+static unsigned long skips(struct mm_struct *mm)
+{
+	unsigned long before = syncs(TABLE_SYNC_EV_SKIPPED);
+
+	tlb_remove_table_sync_mm(mm, 0);
+	return syncs(TABLE_SYNC_EV_SKIPPED) - before;
+}
+
+/* In each mode a wait is skipped after one kind of flush; CPU 2's marked walk is waited for. */
+static void skip_in_each_mode(void)
+{
+	shim_flush_waits = true;
+	initcall_table_sync_flush_init();
+	MARK(2) = mm_a;
+	for (int mode = 0; mode < TABLE_SYNC_NONE; mode++) {
+		table_sync_set_mode(mode);
+		table_sync_changed();
+		EXPECT(skips(mm_a), 0);
+		table_sync_changed();
+		table_sync_flushed(mm_a, false);
+		EXPECT(skips(mm_a), 0);
+		table_sync_changed();
+		table_sync_flushed(mm_b, true);
+		EXPECT(skips(mm_a), 0);
+		table_sync_flushed(mm_a, true);
+		table_sync_changed();
+		EXPECT(skips(mm_a), 0);
+
+		for (int i = 0; i < NR_CPUS; i++)
+			shim_interrupts[i] = 0;
+		table_sync_flushed(mm_a, true);
+		EXPECT(skips(mm_a), 1);
+		EXPECT(interrupted_cpus(), 0x4);
+		EXPECT(skips(mm_a), 0);
+	}
 }
 
 static void no_skip(struct mm_struct *mm)
@@ -1454,24 +1600,24 @@ static void no_skip_without_flush(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	no_skip(m);
+	no_skip(mm_a);
 }
 
-/* It left lazy CPUs out. */
+/* The flush left lazy CPUs out. */
 static void no_skip_after_other_flush(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	table_sync_flushed(m, false);
-	no_skip(m);
+	table_sync_flushed(mm_a, false);
+	no_skip(mm_a);
 }
 
 static void no_skip_after_flush_of_other_mm(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	table_sync_flushed(n, true);
-	no_skip(m);
+	table_sync_flushed(mm_b, true);
+	no_skip(mm_a);
 }
 
 static void no_skip_after_flush_by_other_task(void)
@@ -1479,32 +1625,32 @@ static void no_skip_after_flush_by_other_task(void)
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
 	on(3);
-	table_sync_flushed(m, true);
-	no_skip(m);
-	EXPECT(kthread[3].tables_flushed, m);
+	table_sync_flushed(mm_a, true);
+	no_skip(mm_a);
+	EXPECT(kthread[3].tables_flushed, mm_a);
 }
 
 static void no_skip_if_flush_came_before(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
-	table_sync_flushed(m, true);
+	table_sync_flushed(mm_a, true);
 	table_sync_changed();
-	no_skip(m);
+	no_skip(mm_a);
 }
 
-/* A flush is good for one wait, skipped or not, in any mode. */
+/* A flush counts for one wait, skipped or not, in any mode. */
 static void no_skip_twice(void)
 {
 	shim_flush_waits = true;
 	initcall_table_sync_flush_init();
 	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
 		table_sync_set_mode(mode);
-		table_sync_flushed(m, true);
-		tlb_remove_table_sync_mm(m, 0);
+		table_sync_flushed(mm_a, true);
+		tlb_remove_table_sync_mm(mm_a, 0);
 		EXPECT(current->tables_flushed, NULL);
-		table_sync_flushed(m, true);
-		tlb_remove_table_sync_mm(n, 0);
+		table_sync_flushed(mm_a, true);
+		tlb_remove_table_sync_mm(mm_b, 0);
 		EXPECT(current->tables_flushed, NULL);
 	}
 }
@@ -1513,57 +1659,24 @@ static void no_skip_if_flush_does_not_wait(void)
 {
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_flush_waits(), false);
-	table_sync_flushed(m, true);
-	no_skip(m);
+	table_sync_flushed(mm_a, true);
+	no_skip(mm_a);
 }
 
 static void no_skip_by_parameter(void)
 {
-	char off[] = "off";
-
+	*param_table_sync_skip() = false;
 	shim_flush_waits = true;
-	EXPECT(early_table_sync_skip_setup(off), 0);
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_flush_waits(), false);
 }
 
-/* -- boot parameters ----------------------------------------------------------- */
-
-static void parameter(int (*setup)(char *), const char *name)
-{
-	char on[] = "on", off[] = "off", other_text[] = "maybe";
-	char said[60];
-
-	EXPECT(setup(other_text), 0);
-	snprintf(said, sizeof(said), "%s=maybe: neither on nor off, it stays on", name);
-	EXPECT_ERROR(said);
-	EXPECT(setup(NULL), 0);
-	snprintf(said, sizeof(said), "%s=: neither on nor off", name);
-	EXPECT_ERROR(said);
-	EXPECT(setup(off), 0);
-	EXPECT(error[0], 0);
-	EXPECT(setup(other_text), 0);
-	EXPECT_ERROR("it stays off");
-	EXPECT(setup(on), 0);
-	EXPECT(error[0], 0);
-}
-
-static void parameter_piggyback(void)
-{
-	parameter(early_lazy_tlb_piggyback_setup, "lazy_tlb_piggyback");
-}
-
-static void parameter_skip(void)
-{
-	parameter(early_table_sync_skip_setup, "table_sync_skip");
-}
-
-/* -- the mode ------------------------------------------------------------------ */
+/* -- the mode -------------------------------------------------------------- */
 
 static void mode_at_boot(void)
 {
 	EXPECT(table_sync_get_mode(), HAS_RUNNING ? TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST);
-	/* The safe answer, until it is known whether flushes wait. */
+	/* True is safe until the initcall has found out whether flushes wait. */
 	EXPECT(table_sync_each_sharer(), true);
 	initcall_table_sync_flush_init();
 	EXPECT(table_sync_each_sharer(), HAS_RUNNING);
@@ -1586,7 +1699,7 @@ static void each_sharer_in_each_mode(void)
 	}
 }
 
-/* Nobody is interrupted unless markers have to be reset. */
+/* No CPU is interrupted unless markers have to be reset. */
 static void mode_interrupts_for_markers_only(void)
 {
 	table_sync_set_mode(TABLE_SYNC_RCU);
@@ -1604,35 +1717,54 @@ static void mode_resets_markers(void)
 {
 	table_sync_set_mode(TABLE_SYNC_TRACKED);
 	for (int i = 0; i < CPUS; i++) {
-		TASK_MARK(i) = m;
-		MARK(i) = m;
+		TASK_MARK(i) = mm_a;
+		MARK(i) = mm_a;
 	}
 	table_sync_set_mode(TABLE_SYNC_TRACKED);
-	EXPECT(TASK_MARK(2), m);
+	EXPECT(TASK_MARK(2), mm_a);
 	table_sync_set_mode(TABLE_SYNC_RCU);
 	for (int i = 0; i < CPUS; i++) {
 		EXPECT(TASK_MARK(i), NULL);
-		/* These are true in every mode. */
-		EXPECT(MARK(i), m);
+		/* Marked walks are marked in every mode. */
+		EXPECT(MARK(i), mm_a);
 	}
 }
 
-/* What tells the stress that a walk was not waited for, does. */
+/* From each mode to each: the mode itself, the patched code, and the markers left behind. */
+static void mode_changes_from_each_to_each(void)
+{
+	for (int from = 0; from < TABLE_SYNC_NONE; from++) {
+		for (int to = 0; to < TABLE_SYNC_NONE; to++) {
+			table_sync_set_mode(from);
+			EXPECT(table_walk_tracked(), from == TABLE_SYNC_TRACKED);
+			/* A walk that began before the patch leaves its marker behind. */
+			if (from == TABLE_SYNC_TRACKED && to != from)
+				TASK_MARK(3) = mm_a;
+			table_sync_set_mode(to);
+			EXPECT(table_sync_get_mode(), to);
+			EXPECT(table_walk_tracked(), to == TABLE_SYNC_TRACKED);
+			for (int cpu = 0; cpu < CPUS; cpu++)
+				EXPECT(TASK_MARK(cpu), NULL);
+		}
+	}
+}
+
+/* A walk that finds its table reused warns: stress relies on it. */
 static void walk_of_foreign_table(void)
 {
-	user[1].mm = m;
+	user[1].mm = mm_a;
 	run_task(1, &user[1]);
 	gup_fast();
 	EXPECT(warning[0], 0);
-	reuse_table(m->table);
+	reuse_table(mm_a->table);
 	gup_fast();
-	EXPECT_WARNING("in other hands");
-	change_table(m);
+	EXPECT_WARNING("reused");
+	change_table(mm_a);
 	gup_fast();
 	EXPECT(warning[0], 0);
 }
 
-/* -- all of them --------------------------------------------------------------- */
+/* -- all of them ----------------------------------------------------------- */
 
 struct test {
 	const char *name;
@@ -1650,7 +1782,8 @@ static const struct test tests[] = {
 	T(drop_without_borrowers), T(drop_after_borrower), T(drop_with_borrower_of_another),
 	T(handoff_to_one), T(handoff_to_two), T(handoff_to_itself),
 	T(handoff_passes_over_others), T(counted_borrower_keeps_mm),
-	T(borrowers_of_two_schemes), T(each_pair_of_schemes),
+	T(borrowers_of_two_schemes), T(drop_in_each_pair_of_schemes),
+	T(leave_in_each_pair_of_schemes),
 	T(leave_at_any_time_of_handoff), T(leave_at_any_time_of_shootdown),
 	T(shootdown_moves_borrowers), T(shootdown_after_shootdown), T(shootdown_spares_others),
 	T(shootdown_of_own_cpu), T(shootdown_of_a_batch),
@@ -1658,26 +1791,31 @@ static const struct test tests[] = {
 	T(shot_between_switch_and_leave), T(shot_in_firmware), T(shot_with_count),
 	T(shot_with_owned_slot), T(shot_with_empty_slot),
 	T(flush_takes_mm_away), T(flush_takes_counted_mm_away), T(flush_without_reference),
-	T(flush_with_users_left), T(flush_of_other_mm), T(flush_of_no_mm), T(flush_in_firmware),
+	T(flush_with_users_left), T(flush_in_each_scheme), T(flush_of_other_mm),
+	T(flush_of_no_mm), T(flush_in_firmware),
 	T(flush_between_switch_and_leave), T(flush_switched_off), T(flush_of_exit),
 	T(leave_after_shot_and_handoff), T(leave_nothing),
 	T(dead_cpu_with_nothing), T(dead_cpu_with_slot), T(dead_cpu_with_reference),
 	T(dead_cpu_with_last_reference), T(cpu_goes_and_comes),
 	T(switch_in_each_scheme), T(use_mm_in_each_scheme), T(exec_in_kthread), T(exit_borrows),
 	T(firmware_call_restores), T(cpu_runs_mm),
-	T(begin_costs_nothing_untracked), T(begin_marks_tracked), T(mark_in_each_mode),
-	T(walk_in_mark_in_walk), T(condition_of_each_mode),
+	T(begin_costs_nothing_untracked), T(begin_marks_tracked), T(marker_nests),
+	T(mark_in_each_mode),
+	T(walk_in_mark_in_walk), T(walks_that_each_mode_expects),
 	T(sync_broadcast), T(sync_running), T(sync_tracked), T(sync_rcu),
 	T(sync_rcu_without_sleep), T(sync_none), T(sync_without_mm),
-	T(sync_without_mm_never_skips), T(sync_leaves_own_cpu_out),
-	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode), T(sync_spares_user_mode_only), T(sync_distrusts_state),
+	T(sync_of_idle_mm), T(sync_leaves_own_cpu_out),
+	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode),
+	T(sync_spares_user_mode_only), T(sync_distrusts_state),
 	T(sync_by_inline),
-	T(skip_after_flush), T(skip_spares_task_walks), T(no_skip_without_flush), T(no_skip_after_other_flush),
+	T(skip_after_flush), T(skip_spares_task_walks), T(skip_in_each_mode),
+	T(no_skip_without_flush), T(no_skip_after_other_flush),
 	T(no_skip_after_flush_of_other_mm), T(no_skip_after_flush_by_other_task),
 	T(no_skip_if_flush_came_before), T(no_skip_twice), T(no_skip_if_flush_does_not_wait),
-	T(no_skip_by_parameter), T(parameter_piggyback), T(parameter_skip),
+	T(no_skip_by_parameter),
 	T(mode_at_boot), T(each_sharer_in_each_mode),
-	T(mode_interrupts_for_markers_only), T(mode_resets_markers), T(walk_of_foreign_table),
+	T(mode_interrupts_for_markers_only), T(mode_resets_markers),
+	T(mode_changes_from_each_to_each), T(walk_of_foreign_table),
 };
 
 #define NR_TESTS (sizeof(tests) / sizeof(tests[0]))
@@ -1714,8 +1852,9 @@ static void usage(FILE *to)
 {
 	fprintf(to,
 		"usage: unit [-l] [TEST]...\n"
-		"Runs all tests of the core, or those named; -l lists them. Prints a line a test, at\n"
-		"the end 'N passed, N failed'; exit status 1 if one failed.\n");
+		"Runs all tests of the core, or those named; -l lists them. Prints a line for each\n"
+		"test, and 'N passed, N failed' at the end.\n"
+		"Exit status 1: a test failed; 2: wrong use, or no process for a test.\n");
 }
 
 static const struct test *find(const char *name)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * As much of the kernel as our files need, in user space. Included before everything
- * else (-include); the headers that the files name are empty.
+ * As much of the kernel as our files need, in user space. The compiler includes it before
+ * everything else (-include); the headers that our files name are empty.
  *
  * Each access to memory that CPUs share goes through one of the mem_*() operations of
- * mem_native.h (a thread is a CPU, the machine orders) or mem_explore.h (a coroutine is
- * a CPU, the explorer orders). What the kernel does around our files, and what the hooks
- * make of it, is in around.c.
+ * mem_native.h (a thread is a CPU, the machine orders accesses) or mem_explore.h (a
+ * coroutine is a CPU, the explorer orders them). The kernel functions that the hooks
+ * change are modelled in hooks.c.
  */
 #ifndef SHIM_KERNEL_H
 #define SHIM_KERNEL_H
@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <sys/types.h>
 
-/* -- the language -------------------------------------------------------------- */
+/* -- the language ---------------------------------------------------------- */
 
 typedef uint64_t u64;
 typedef uint32_t u32;
@@ -40,7 +40,8 @@ typedef uint32_t u32;
 #define ____cacheline_aligned_in_smp __attribute__((aligned(SMP_CACHE_BYTES)))
 #define EXPORT_SYMBOL_GPL(x)
 #define EXPORT_PER_CPU_SYMBOL_GPL(x)
-#define early_param(name, fn)	int early_##fn(char *str) { return fn(str); }
+/* param_VALUE() is where a test finds the parameter. */
+#define module_param_named(name, value, type, perm) type *param_##value(void) { return &(value); }
 #define early_initcall(fn)	int initcall_##fn(void) { return fn(); }
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
@@ -52,10 +53,8 @@ typedef uint32_t u32;
 #define SHIM_PASTE(value)	SHIM_SET(SHIM_COMMA_##value)
 #define IS_ENABLED(option)	SHIM_PASTE(option)
 
-int kstrtobool(const char *text, bool *value);
-int kstrtou32(const char *text, unsigned int base, u32 *value);
 
-/* A warning is a failure; who runs the tests says what that means. */
+/* A warning is a failure; native.c and explore.c each have their way to report it. */
 void shim_warn(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -69,18 +68,12 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 #define WARN_ON(cond)		WARN(cond, "%s\n", #cond)
 #define WARN_ON_ONCE(cond)	WARN_ON(cond)
 #define pr_info(...)		((void)0)
-#ifdef SHIM_EXPLORE
-#define pr_err(...)		((void)0)
-#else
-void shim_pr_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-#define pr_err(...)		shim_pr_err(__VA_ARGS__)
-#endif
 #define pr_warn_once(...)	((void)0)
 
-/* -- memory that CPUs share ------------------------------------------------------- */
+/* -- memory that CPUs share ------------------------------------------------ */
 
 enum mem_order {
-	MEM_RELAXED,	/* may come later than what follows, if that is elsewhere */
+	MEM_RELAXED,	/* may come later than accesses to other locations that follow it */
 	MEM_ORDERED,	/* a load: acquire; a store: release; otherwise a full barrier */
 };
 
@@ -161,9 +154,9 @@ static inline long atomic_long_inc_return(atomic_long_t *v)
 	return (long)mem_add(&v->counter, 1, sizeof(v->counter));
 }
 
-/* -- per-CPU variables ------------------------------------------------------------- */
+/* -- per-CPU variables ----------------------------------------------------- */
 
-/* The linker collects them; each CPU has a copy in shim_percpu[]. */
+/* The linker puts them into one section; each CPU has a copy of it in shim_percpu[]. */
 #define SHIM_PERCPU __attribute__((section("percpu"), aligned(SMP_CACHE_BYTES)))
 #define DECLARE_PER_CPU(type, name)			extern type name
 #define DEFINE_PER_CPU(type, name)			SHIM_PERCPU type name
@@ -181,7 +174,7 @@ extern char shim_percpu[NR_CPUS][PERCPU_SIZE];
 #define this_cpu_write(var, v)	WRITE_ONCE(per_cpu(var, smp_processor_id()), v)
 #define this_cpu_add(var, n)	(per_cpu(var, smp_processor_id()) += (n))
 
-/* -- sets of CPUs --------------------------------------------------------------------- */
+/* -- sets of CPUs ---------------------------------------------------------- */
 
 struct cpumask {
 	unsigned long bits[1];
@@ -193,7 +186,7 @@ extern struct cpumask shim_possible, shim_online;
 
 #define cpu_online_mask		((const struct cpumask *)&shim_online)
 #define to_cpumask(bitmap)	((struct cpumask *)(bitmap))
-/* layout.c asks what other machines would need. */
+/* A variable, because layout.c computes the layout for other numbers of CPUs. */
 extern unsigned int shim_cpumask_bytes;
 #define cpumask_size()		shim_cpumask_bytes
 
@@ -211,7 +204,7 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define for_each_cpu(cpu, mask)						\
 	for ((cpu) = cpumask_next_of(-1, cpumask_load(mask)); (cpu) < NR_CPUS; \
 	     (cpu) = cpumask_next_of((int)(cpu), cpumask_load(mask)))
-/* Doesn't change while a test runs. */
+/* The possible CPUs don't change while a test runs, so this is no access to shared memory. */
 #define for_each_possible_cpu(cpu)					\
 	for ((cpu) = cpumask_next_of(-1, shim_possible.bits[0]); (cpu) < NR_CPUS; \
 	     (cpu) = cpumask_next_of((int)(cpu), shim_possible.bits[0]))
@@ -221,7 +214,7 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define cpumask_empty(mask)		(!cpumask_load(mask))
 #define cpumask_clear(mask)		WRITE_ONCE((mask)->bits[0], 0)
 #define cpumask_set_cpu(cpu, mask)	mem_or_later(&(mask)->bits[0], 1UL << (cpu))
-/* On a mask that nobody else looks at. */
+/* For a mask that no other CPU looks at. */
 #define __cpumask_set_cpu(cpu, mask)	((void)((mask)->bits[0] |= 1UL << (cpu)))
 #define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & mem_peek((b)->bits[0]))
 #define cpumask_weight(mask)		((unsigned int)__builtin_popcountl((mask)->bits[0]))
@@ -229,14 +222,14 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define BITS_PER_BYTE	8
 #define BITS_PER_LONG	64
 
-/* In an array of longs. */
+/* The access is to the word with the bit. */
 static inline bool test_bit(unsigned long bit, const unsigned long *bits)
 {
 	bits += bit / BITS_PER_LONG;
 	return mem_load(bits, sizeof(*bits), MEM_RELAXED) >> bit % BITS_PER_LONG & 1;
 }
 
-/* -- lock-free lists -------------------------------------------------------------------- */
+/* -- lock-free lists ------------------------------------------------------- */
 
 struct llist_node {
 	struct llist_node *next;
@@ -269,7 +262,7 @@ static inline bool llist_add(struct llist_node *node, struct llist_head *head)
 	     (pos) && ((n) = llist_next_entry((pos)->member.next, member), true); \
 	     (pos) = (n))
 
-/* -- tasks and mms ------------------------------------------------------------------------ */
+/* -- tasks and mms --------------------------------------------------------- */
 
 struct mm_struct {
 	atomic_t mm_users;
@@ -278,7 +271,7 @@ struct mm_struct {
 	unsigned int table;
 	atomic_t membarrier_state;
 	bool freed;
-	/* What lazy_tlb_layout() asks for follows. */
+	/* struct lazy_tlb follows, see lazy_tlb_layout(). */
 };
 
 enum {
@@ -290,6 +283,7 @@ struct task_struct {
 	struct mm_struct *tables_flushed;
 	const char *comm;
 	int pid;
+	int on_cpu;
 };
 
 struct rq {
@@ -330,7 +324,7 @@ void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk);
 struct mm_struct *arch_lazy_tlb_loaded(unsigned int cpu);
 bool arch_table_flush_waits(void);
 
-/* -- interrupts, preemption, work ------------------------------------------------------------ */
+/* -- interrupts, preemption, work ------------------------------------------ */
 
 typedef bool (*smp_cond_func_t)(int cpu, void *info);
 typedef void (*smp_call_func_t)(void *info);
@@ -348,7 +342,7 @@ void on_each_cpu_mask(const struct cpumask *mask, smp_call_func_t fn, void *info
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info, bool wait,
 			   const struct cpumask *mask);
 #define on_each_cpu(fn, info, wait)	on_each_cpu_mask(cpu_online_mask, fn, info, wait)
-/* No CPU comes or goes meanwhile. */
+/* No CPU goes offline or comes online while a CPU holds it. */
 void cpus_read_lock(void);
 void cpus_read_unlock(void);
 bool shim_cpus_locked(void);
@@ -371,7 +365,7 @@ struct mutex {
 void mutex_lock(struct mutex *mutex);
 void mutex_unlock(struct mutex *mutex);
 
-/* Code that is patched: all CPUs see the change at once, walks may be under way. */
+/* Patched code: all CPUs see a change at the same time, walks may be under way. */
 struct static_key {
 	int enabled;
 };
@@ -400,7 +394,7 @@ static inline void static_branch_set(struct static_key *key, int enabled)
 #define static_branch_enable_cpuslocked(key)	static_branch_set_cpuslocked(key, 1)
 #define static_branch_disable_cpuslocked(key)	static_branch_set_cpuslocked(key, 0)
 
-/* -- nohz_full ------------------------------------------------------------------------------- */
+/* -- nohz_full ------------------------------------------------------------- */
 
 struct shim_context_tracking {
 	bool active;
@@ -415,13 +409,13 @@ enum {
 	CT_STATE_USER	= 2,
 	CT_STATE_GUEST	= 3,
 	CT_STATE_MASK	= 3,
-	/* Above it RCU counts; each way in and out adds this much. */
+	/* RCU's counter is above the state; each change between user mode and kernel adds this. */
 	CT_RCU_WATCHING	= 4,
 };
 
 bool context_tracking_enabled_cpu(int cpu);
 
-/* -- tracing and time -------------------------------------------------------------------------- */
+/* -- tracing and time ------------------------------------------------------ */
 
 static inline void trace_lazy_tlb_handoff(struct mm_struct *mm, unsigned int cpu) { }
 static inline void trace_lazy_tlb_shootdown(unsigned int mms, unsigned int cpus) { }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Accesses to shared memory as steps of the explorer (explore.c), which decides what
- * happens next before each of them. Stores wait in a buffer of their CPU, one for each
- * location, until the explorer lets them out: later than what follows them in the
- * program unless a barrier, or a release for what comes before it, says otherwise. So do
- * atomic operations that return nothing.
+ * Accesses to shared memory as steps of the explorer (explore.c). Before each access it
+ * chooses which CPU takes the next step. Stores, and atomic operations that return nothing,
+ * wait in a buffer of their CPU until the explorer lets them out. They may come later than
+ * accesses that follow them in the program, unless a barrier or a release forbids it.
  */
 #ifndef SHIM_MEM_EXPLORE_H
 #define SHIM_MEM_EXPLORE_H
@@ -20,7 +19,7 @@ void mem_add_later(volatile void *p, long n, int size);
 void mem_or_later(volatile unsigned long *p, unsigned long bits);
 void mem_fence(void);
 void mem_wmb(void);
-/* Loads are in order anyway, and it orders nothing else. */
+/* It orders loads only, and those happen in program order here. */
 #define mem_rmb()		((void)0)
 #define mem_fence_after_atomic()	mem_fence()
 #define mem_store_fence(p, v, size) do {					\
@@ -28,7 +27,7 @@ void mem_wmb(void);
 	mem_fence();							\
 } while (0)
 
-/* A look that is not worth a step. */
+/* A load that is no step. */
 #define mem_peek(x)	(x)
 
 #endif /* SHIM_MEM_EXPLORE_H */

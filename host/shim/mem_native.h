@@ -7,7 +7,7 @@ extern __thread int shim_this_cpu;
 
 #define smp_processor_id()	(shim_this_cpu)
 
-/* So that CPUs meet each other: now and then one waits before an access. */
+/* Random waits before accesses, which bring CPUs into each other's critical moments. */
 #ifdef SHIM_DELAYS
 extern __thread int shim_until_delay;
 void shim_delay(void);
@@ -21,7 +21,7 @@ static __always_inline void mem_delay(void)
 #define mem_delay()	((void)0)
 #endif
 
-/* @size is a constant where this is inlined: one of the branches is left. */
+/* @size is a constant where this is inlined, so the compiler keeps one of the branches. */
 static __always_inline u64 mem_load(const volatile void *p, int size, enum mem_order order)
 {
 	int c11 = order == MEM_ORDERED ? __ATOMIC_ACQUIRE : __ATOMIC_RELAXED;
@@ -75,7 +75,7 @@ static __always_inline u64 mem_add(volatile void *p, long n, int size)
 			   __atomic_add_fetch((volatile u32 *)p, (u32)n, __ATOMIC_SEQ_CST);
 }
 
-/* These return nothing and order nothing. */
+/* The atomic operations that return nothing, and order nothing. */
 static __always_inline void mem_add_later(volatile void *p, long n, int size)
 {
 	mem_delay();
@@ -91,7 +91,7 @@ static __always_inline void mem_or_later(volatile unsigned long *p, unsigned lon
 	__atomic_fetch_or(p, bits, __ATOMIC_RELAXED);
 }
 
-/* ThreadSanitizer doesn't know these either; x86 needs no instruction for them. */
+/* No instruction on x86, and none under ThreadSanitizer, which knows no fences. */
 static __always_inline void mem_rmb(void)
 {
 #if defined(__x86_64__) || defined(__SANITIZE_THREAD__)
@@ -113,18 +113,18 @@ static __always_inline void mem_wmb(void)
 static __always_inline void mem_fence(void)
 {
 #ifdef __SANITIZE_THREAD__
-	/* It knows no fences, and must not be told of an order that isn't in the code. */
+	/* An atomic operation instead would tell ThreadSanitizer of an order that isn't there. */
 	__asm__ volatile("" ::: "memory");
 #endif
 #if defined(__x86_64__)
-	/* As the kernel does it; mfence would be slower. */
+	/* The kernel's smp_mb(), which is faster than mfence. */
 	__asm__ volatile("lock; addl $0,-4(%%rsp)" ::: "memory", "cc");
 #elif !defined(__SANITIZE_THREAD__)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
 
-/* Cheaper where the machine has it cheaper, as in the kernel. */
+/* On x86 an atomic operation is a full barrier, and xchg is a store with one, as in the kernel. */
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 static __always_inline void mem_fence_after_atomic(void)
 {
@@ -145,7 +145,7 @@ static __always_inline void mem_store_fence(volatile void *p, u64 v, int size)
 }
 #endif
 
-/* A look that nothing depends on. */
+/* A load without delay and without order. */
 #define mem_peek(x)	__atomic_load_n(&(x), __ATOMIC_RELAXED)
 
 #endif /* SHIM_MEM_NATIVE_H */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel does around our files, where the hooks are: the parts of the context
- * switch, of exit, exec and kernel threads, of TLB flushes and walks that matter for
- * them, in the kernel's order of accesses. x86 is the model.
+ * A model of the kernel functions that the hooks change: the parts of the context switch,
+ * of exit, exec and kernel threads, of TLB flushes and walks of page tables that matter
+ * for our files, in the kernel's order of accesses. The architecture is x86.
+ * `host/test hooks` compares the list of hooks with this file (hooks.list).
  */
-#include "around.h"
+#include "hooks.h"
 
 struct mm_struct init_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
 static struct mm_struct efi_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
@@ -34,32 +35,14 @@ bool context_tracking_enabled_cpu(int cpu)
 	return mem_peek(per_cpu(context_tracking, cpu).active);
 }
 
-int kstrtobool(const char *text, bool *value)
-{
-	bool on = !strcmp(text, "on");
-
-	if (!on && strcmp(text, "off"))
-		return -EINVAL;
-	*value = on;
-	return 0;
-}
-
-int kstrtou32(const char *text, unsigned int base, u32 *value)
-{
-	char *end;
-
-	*value = (u32)strtoul(text, &end, (int)base);
-	return *text && !*end ? 0 : -EINVAL;
-}
-
-/* -- the life of an mm ------------------------------------------------------------ */
+/* -- the life of an mm ----------------------------------------------------- */
 
 struct mm_struct *mm_alloc(void)
 {
 	static unsigned int size;
 	struct mm_struct *mm;
 
-	/* Once, as for the slab cache. */
+	/* Once, as at the creation of the slab cache. */
 	if (!size)
 		size = lazy_tlb_layout(sizeof(*mm));
 	mm = shim_mm_get_memory(size);
@@ -85,12 +68,12 @@ void mmput(struct mm_struct *mm)
 	}
 }
 
-/* The core runs what is in memory from here on. */
+/* From here on the core runs the code that is in memory. */
 static void sync_core(void)
 {
 	unsigned int code = READ_ONCE(shim_code);
 
-	/* Both at once: nothing comes in between. */
+	/* A plain store, so that the explorer makes load and store one step. */
 	per_cpu(shim_code_fetched, smp_processor_id()) = code;
 }
 
@@ -99,8 +82,12 @@ void sync_core_before_usermode(void)
 	sync_core();
 }
 
-/* -- page tables loaded --------------------------------------------------------------- */
+/* -- the page tables that a CPU has loaded --------------------------------- */
 
+/*
+ * Without the full barrier of x86 between is_lazy and tlb_gen when a lazy CPU comes back to
+ * the mm that it has loaded: our files may not rely on it.
+ */
 void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 			struct task_struct *tsk)
 {
@@ -112,8 +99,8 @@ void switch_mm_irqs_off(struct mm_struct *prev, struct mm_struct *next,
 	WRITE_ONCE(tlb->loaded_mm, next);
 	if (shim_weak_switch)
 		return;
-	smp_mb();	/* mm_cpumask() and CR3 */
-	sync_core();	/* CR3 */
+	smp_mb();	/* the updates of mm_cpumask() and the write to CR3 */
+	sync_core();	/* the write to CR3 */
 }
 
 void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk)
@@ -154,27 +141,26 @@ void flush_tlb_mm(struct mm_struct *mm, bool freed_tables)
 	struct flush flush = { .mm = mm, .freed_tables = freed_tables };
 
 	preempt_disable();
-	smp_mb();	/* tlb_gen */
+	smp_mb();	/* the increment of tlb_gen */
 	on_each_cpu_cond_mask(flush_cond, flush_tlb_func, &flush, true, cpu_online_mask);
 	if (flush.anybody)
 		table_sync_flushed(mm, freed_tables);
 	preempt_enable();
 }
 
-/* -- the switch of tasks ---------------------------------------------------------------- */
+/* -- the switch of tasks --------------------------------------------------- */
 
-/* @pid is 0 while the task runs nowhere, and the CPU's number plus 1 where it does. */
-static bool runs_nowhere(void *task)
+static bool is_off_cpu(void *task)
 {
-	return !mem_load(&((struct task_struct *)task)->pid, sizeof(int), MEM_ORDERED);
+	return !mem_load(&((struct task_struct *)task)->on_cpu, sizeof(int), MEM_ORDERED);
 }
 
 void start_task(int cpu, struct task_struct *task)
 {
 	if (shim_rq[cpu].curr)
-		shim_rq[cpu].curr->pid = 0;
+		shim_rq[cpu].curr->on_cpu = 0;
 	shim_rq[cpu].curr = task;
-	task->pid = cpu + 1;
+	task->on_cpu = 1;
 	task->active_mm = task->mm ? task->mm : &init_mm;
 	per_cpu(cpu_tlbstate.loaded_mm, cpu) = task->active_mm;
 }
@@ -184,10 +170,10 @@ void context_switch(struct task_struct *next)
 	struct task_struct *prev = current;
 	struct mm_struct *lazy = NULL;
 
-	shim_wait(runs_nowhere, next);
+	shim_wait(is_off_cpu, next);
 	local_irq_disable();
 	preempt_disable();
-	WRITE_ONCE(next->pid, smp_processor_id() + 1);
+	WRITE_ONCE(next->on_cpu, 1);
 	smp_mb();	/* smp_mb__after_spinlock() */
 	WRITE_ONCE(cpu_rq(smp_processor_id())->curr, next);
 
@@ -212,7 +198,7 @@ void context_switch(struct task_struct *next)
 	set_current(next);
 
 	/* finish_task_switch() */
-	smp_store_release(&prev->pid, 0);
+	smp_store_release(&prev->on_cpu, 0);
 	local_irq_enable();
 	if (lazy)
 		lazy_tlb_finish(lazy);
@@ -235,7 +221,7 @@ void exec_mmap(struct mm_struct *mm)
 {
 	struct mm_struct *old_mm = current->mm, *active_mm, *lazy = NULL;
 
-	/* ARCH_WANT_IRQS_OFF_ACTIVATE_MM: interrupts stay off. */
+	/* Interrupts stay off until the page tables are loaded: ARCH_WANT_IRQS_OFF_ACTIVATE_MM. */
 	local_irq_disable();
 	active_mm = current->active_mm;
 	current->active_mm = mm;
@@ -255,7 +241,6 @@ void kthread_use_mm(struct mm_struct *mm)
 	struct mm_struct *active_mm, *lazy;
 
 	mmgrab(mm);
-	smp_mb();	/* smp_mb__after_spinlock() */
 	local_irq_disable();
 	active_mm = current->active_mm;
 	current->active_mm = mm;
@@ -298,7 +283,7 @@ void idle_task_exit(void)
 {
 	shim_take_cpu_down();
 	switch_mm_irqs_off(current->active_mm, &init_mm, current);
-	smp_store_release(&current->pid, 0);	/* dead */
+	smp_store_release(&current->on_cpu, 0);	/* cpuhp_report_idle_dead() */
 }
 
 static bool is_offline(void *cpu)
@@ -313,7 +298,7 @@ void finish_cpu(int cpu)
 
 	shim_wait(is_offline, &cpu);
 	idle = shim_rq[cpu].curr;
-	shim_wait(runs_nowhere, idle);
+	shim_wait(is_off_cpu, idle);
 	mm = idle->active_mm;
 	if (mm != &init_mm)
 		idle->active_mm = &init_mm;
@@ -321,7 +306,7 @@ void finish_cpu(int cpu)
 	shim_cpu_is_down();
 }
 
-/* -- membarrier(2) ------------------------------------------------------------------------ */
+/* -- membarrier(2) --------------------------------------------------------- */
 
 static void membarrier_ipi(void *info)
 {
@@ -349,7 +334,7 @@ void membarrier(bool core)
 	smp_mb();
 }
 
-/* -- page tables ------------------------------------------------------------------------- */
+/* -- page tables ----------------------------------------------------------- */
 
 unsigned int shim_table[SHIM_TABLES];
 
@@ -389,7 +374,7 @@ struct mmu_gather {
 	bool unshared_tables, fully_unshared_tables, unshared_sync;
 };
 
-/* huge_pmd_unshare(): the entry goes, and one of those who share the table. */
+/* huge_pmd_unshare(): the mm's entry is cleared, the table has one sharer less. */
 static void unshare(struct mmu_gather *tlb)
 {
 	WRITE_ONCE(tlb->mm->table, 0);
@@ -456,7 +441,7 @@ void start_context(int cpu, bool active)
 	per_cpu(context_tracking, cpu).state.counter = CT_RCU_WATCHING + CT_STATE_KERNEL;
 }
 
-/* Where it isn't active, the state is kept without order, and RCU doesn't count. */
+/* On a CPU without context tracking the state is updated without order and RCU counts nothing. */
 static void change_context(int difference)
 {
 	struct shim_context_tracking *ct = this_cpu_ptr(&context_tracking);

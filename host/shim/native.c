@@ -2,10 +2,10 @@
 /*
  * Threads as CPUs.
  *
- * Interrupts are looked for where the kernel would let them in: when they are enabled,
- * and in everything that waits. What is ordered between threads here is what the kernel
- * orders, and no more: an additional barrier would hide one that is missing in our code.
- * So nothing is done on the way through unless somebody asked for it.
+ * A CPU takes its interrupts where the kernel would let them in: when they are enabled, and
+ * in every loop that waits. The order between threads is the one that the kernel gives, and
+ * no more: an additional barrier would hide one that is missing in our code. So a CPU that
+ * has nothing to take only loads a flag.
  */
 #include <sched.h>
 #include <stdarg.h>
@@ -15,6 +15,8 @@
 
 #ifdef CONFIG_LAZY_TLB_STATS
 DEFINE_PER_CPU(struct lazy_tlb_stats, lazy_tlb_stats);
+#endif
+#ifdef CONFIG_TABLE_SYNC_STATS
 DEFINE_PER_CPU(struct table_sync_stats, table_sync_stats);
 #endif
 
@@ -22,7 +24,6 @@ __thread int shim_this_cpu;
 unsigned long shim_interrupts[NR_CPUS];
 bool shim_one_thread;
 void (*shim_warn_hook)(const char *text);
-void (*shim_err_hook)(const char *text);
 void (*shim_walk_hook)(void);
 void (*shim_irq_hook)(void);
 void (*shim_open_hook)(void);
@@ -36,13 +37,13 @@ struct call {
 };
 
 struct cpu {
-	/* Only the CPU itself looks at these. */
+	/* The CPU's own, no other CPU accesses these. */
 	struct task_struct *task;
 	int irq_off, preempt;
 	bool in_irq, in_nmi, cpus_locked;
 	/* The latest grace period that this CPU doesn't hold up. */
 	unsigned long grace;
-	/* Who has put something into call[]. */
+	/* A bit for each CPU that has put something into call[]. */
 	unsigned long callers;
 	struct call call[NR_CPUS];
 } __attribute__((aligned(2 * SMP_CACHE_BYTES)));
@@ -56,7 +57,7 @@ static struct cpu *this_cpu(void)
 
 struct task_struct *shim_current(void)
 {
-	/* Unless it was never set: start_task() doesn't know about us. */
+	/* start_task() sets only the run queue's; a switch of tasks sets both. */
 	return this_cpu()->task ?: shim_rq[shim_this_cpu].curr;
 }
 
@@ -65,12 +66,12 @@ void set_current(struct task_struct *task)
 	this_cpu()->task = task;
 }
 
-/* -- what is wrong ------------------------------------------------------------- */
+/* -- failures -------------------------------------------------------------- */
 
 static void give_up(const char *text)
 {
 	fprintf(stderr, "CPU %d: %s\n", shim_this_cpu, text);
-	_exit(EXIT_FAILURE);	/* the other threads go on until then */
+	_exit(EXIT_FAILURE);	/* exit() would destroy what the other threads still use */
 }
 
 void shim_warn(const char *file, int line, const char *fmt, ...)
@@ -90,18 +91,6 @@ void shim_warn(const char *file, int line, const char *fmt, ...)
 	give_up(where);
 }
 
-void shim_pr_err(const char *fmt, ...)
-{
-	char text[200];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (shim_err_hook)
-		shim_err_hook(text);
-}
-
 void shim_in_walk(void)
 {
 	if (shim_walk_hook)
@@ -110,16 +99,16 @@ void shim_in_walk(void)
 
 void shim_walk_survived(unsigned int table)
 {
-	shim_warn(__FILE__, __LINE__, "a walk finds table %u in other hands", table);
+	shim_warn(__FILE__, __LINE__, "a walk finds table %u reused", table);
 }
 
-/* -- mms ----------------------------------------------------------------------- */
+/* -- mms ------------------------------------------------------------------- */
 
 unsigned long shim_mms_made, shim_mms_freed;
 struct mm_struct *shim_last_freed;
 static unsigned int mm_size;
 
-/* The sanitizers know better what is freed. */
+/* Freed mms that are kept and checked for writes; the sanitizers do that themselves. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEEP 0
 #else
@@ -133,7 +122,6 @@ static struct mm_struct *kept[KEEP];
 static unsigned long nr_kept;
 static bool kept_lock;
 
-/* @mm was freed a while ago. */
 static bool is_untouched(struct mm_struct *mm)
 {
 	const unsigned char *byte = (const unsigned char *)mm;
@@ -212,7 +200,7 @@ bool shim_mms_are_gone(void)
 	return kept_are_untouched() && shim_mms_made == shim_mms_freed;
 }
 
-/* -- interrupts ---------------------------------------------------------------- */
+/* -- interrupts ------------------------------------------------------------ */
 
 static void take_calls(struct cpu *cpu)
 {
@@ -295,7 +283,7 @@ void shim_nmi(void (*handler)(void))
 {
 	struct cpu *cpu = this_cpu();
 
-	/* One at a time; the next one comes after it. */
+	/* NMIs don't nest; one that comes during another is lost. */
 	if (cpu->in_nmi)
 		return;
 	cpu->in_nmi = true;
@@ -326,7 +314,7 @@ void shim_delay(void)
 }
 #endif
 
-/* -- waiting ------------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 void shim_relax(unsigned int turn)
 {
@@ -340,7 +328,7 @@ void shim_relax(unsigned int turn)
 #endif
 }
 
-/* Each CPU takes what is due. If that doesn't help, nothing will. */
+/* With one thread for all CPUs, each takes what is due. Two turns reach everything. */
 static void play_all(unsigned int turn)
 {
 	int me = shim_this_cpu;
@@ -363,7 +351,7 @@ void shim_wait(bool (*done)(void *arg), void *arg)
 	}
 }
 
-/* -- calls on other CPUs ------------------------------------------------------- */
+/* -- calls on other CPUs --------------------------------------------------- */
 
 static bool call_done(void *call)
 {
@@ -407,7 +395,7 @@ void on_each_cpu_mask(const struct cpumask *mask, smp_call_func_t fn, void *info
 	on_each_cpu_cond_mask(NULL, fn, info, wait, mask);
 }
 
-/* -- grace periods: every CPU has let itself be interrupted and preempted ------ */
+/* -- grace periods: they end when each CPU could have been preempted ------- */
 
 static unsigned long grace_wanted;
 
@@ -439,16 +427,17 @@ void synchronize_rcu(void)
 {
 	unsigned long wanted;
 
-	WARN(irqs_disabled() || preempt_count(), "waits for a grace period that it holds up");
+	WARN(irqs_disabled() || preempt_count(), "a wait for a grace period with preemption disabled");
 	mem_fence();
 	wanted = __atomic_add_fetch(&grace_wanted, 1, __ATOMIC_SEQ_CST);
 	shim_wait(grace_over, &wanted);
 	mem_fence();
 }
 
-/* -- taking a CPU down and up: all others stand still -------------------------- */
+/* -- taking a CPU down and up: all others stand still ---------------------- */
 
-static unsigned long stop_round, stop_arrived;	/* even: nobody is to stop */
+/* The number of the round is odd while CPUs have to stand still. */
+static unsigned long stop_round, stop_arrived;
 
 static void let_stop(struct cpu *cpu)
 {
@@ -457,7 +446,7 @@ static void let_stop(struct cpu *cpu)
 	if (!(round & 1))
 		return;
 	__atomic_fetch_or(&stop_arrived, 1UL << shim_this_cpu, __ATOMIC_SEQ_CST);
-	/* Others may not be that far and want something. */
+	/* CPUs that have not arrived yet may still wait for a call. */
 	for (unsigned int turn = 0;
 	     __atomic_load_n(&stop_round, __ATOMIC_ACQUIRE) == round; turn++) {
 		take_calls(cpu);
@@ -468,8 +457,8 @@ static void let_stop(struct cpu *cpu)
 }
 
 /*
- * cpus_read_lock(): how many hold it. A CPU that goes down or comes up subtracts
- * HOTPLUG_WRITER, which is more than there are CPUs.
+ * The number of CPUs that hold cpus_read_lock(). A CPU that goes down or comes up
+ * subtracts HOTPLUG_WRITER, which is larger than any number of CPUs.
  */
 #define HOTPLUG_WRITER	1000
 static int hotplug_lock;
@@ -534,14 +523,14 @@ void shim_take_cpu_down(void)
 {
 	cpus_write_lock();
 	__atomic_store_n(&stop_arrived, 1UL << shim_this_cpu, __ATOMIC_RELAXED);
-	/* Not to be stopped by ourselves. */
+	/* So that this CPU doesn't answer its own request. */
 	preempt_disable();
 	__atomic_add_fetch(&stop_round, 1, __ATOMIC_SEQ_CST);
 	shim_wait(others_stand_still, NULL);
 	local_irq_disable();
 	preempt_enable();
-	/* Nobody who stands still waits for a call. */
-	WARN(this_cpu()->callers, "goes offline with calls due");
+	/* A CPU that stands still doesn't wait for a call. */
+	WARN(this_cpu()->callers, "CPU %d goes offline with calls due", shim_this_cpu);
 	__atomic_fetch_and(&shim_online.bits[0], ~(1UL << shim_this_cpu), __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&stop_round, 1, __ATOMIC_SEQ_CST);
 }
@@ -553,13 +542,13 @@ void shim_bring_cpu_up(void)
 	cpus_write_lock();
 	cpu->irq_off = 0;
 	cpu->preempt = 0;
-	mem_store(&cpu->task->pid, (u64)shim_this_cpu + 1, sizeof(int), MEM_ORDERED);
+	mem_store(&cpu->task->on_cpu, 1, sizeof(int), MEM_ORDERED);
 	__atomic_fetch_or(&shim_online.bits[0], 1UL << shim_this_cpu, __ATOMIC_SEQ_CST);
 	cpus_write_unlock();
 	shim_poll();
 }
 
-/* -- mutexes and work ---------------------------------------------------------- */
+/* -- mutexes and work ------------------------------------------------------ */
 
 static bool take_mutex(void *mutex)
 {
@@ -573,11 +562,12 @@ void mutex_lock(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
-	WARN(!__atomic_load_n(&mutex->locked, __ATOMIC_RELAXED), "a mutex is unlocked that nobody has locked");
+	WARN(!__atomic_load_n(&mutex->locked, __ATOMIC_RELAXED),
+	     "mutex_unlock() of a mutex that is not locked");
 	__atomic_store_n(&mutex->locked, 0, __ATOMIC_RELEASE);
 }
 
-/* There is one kind of work; it doesn't run twice at once. */
+/* Our files have one work item, and a work item never runs on two CPUs at the same time. */
 static struct work_struct *work_queued;
 static int work_running;
 
@@ -600,7 +590,7 @@ bool shim_run_work(void)
 	return work;
 }
 
-/* -- counters ------------------------------------------------------------------ */
+/* -- counters -------------------------------------------------------------- */
 
 #ifdef CONFIG_LAZY_TLB_STATS
 #define SUM_OF_CPUS(counter) ({					\

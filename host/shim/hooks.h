@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What tests see of the kernel around our files (around.c, native.c, explore.c). */
-#ifndef SHIM_AROUND_H
-#define SHIM_AROUND_H
+/*
+ * The kernel around our files, as tests see it: the models of hooks.c, and what native.c or
+ * explore.c provides for them.
+ */
+#ifndef SHIM_HOOKS_H
+#define SHIM_HOOKS_H
 
 #include <linux/lazy_tlb.h>
 #include <linux/table_sync.h>
@@ -16,16 +19,16 @@ struct tlb_state {
 
 DECLARE_PER_CPU(struct tlb_state, cpu_tlbstate);
 
-/* -- tasks and mms: around.c ------------------------------------------------------ */
+/* -- tasks and mms: hooks.c ------------------------------------------------ */
 
-/* A new mm with one user, who holds one reference. */
+/* A new mm with one user and one reference, which the user holds. */
 struct mm_struct *mm_alloc(void);
-/* The last user's exit flushes on all CPUs that have it loaded, then drops it. */
+/* The last one flushes on all CPUs that have the mm loaded, then drops the reference. */
 void mmput(struct mm_struct *mm);
 
-/* CPU @cpu runs @task from the beginning. */
+/* At the start of a test: @task is current on @cpu. */
 void start_task(int cpu, struct task_struct *task);
-/* Run @next here; waits until no other CPU runs it. */
+/* Runs @next on this CPU; waits until no other CPU runs it. */
 void context_switch(struct task_struct *next);
 /* The current task gives up its mm and goes on as a kernel thread does. */
 void exit_mm(void);
@@ -35,19 +38,19 @@ void kthread_use_mm(struct mm_struct *mm);
 void kthread_unuse_mm(struct mm_struct *mm);
 /* A call of EFI firmware. */
 void efi_call(void);
-/* The rest of this CPU's life, and what another CPU does afterwards. */
+/* This CPU goes offline; then another CPU finishes that. */
 void idle_task_exit(void);
 void finish_cpu(int cpu);
 
 /* membarrier(2) for the current task's mm: MEMBARRIER_CMD_PRIVATE_EXPEDITED[_SYNC_CORE]. */
 void membarrier(bool sync_core);
-/* Code that tasks change and run; a core may have fetched an older one. */
+/* The version of code that tasks change and run, and the one that each core has fetched. */
 extern unsigned int shim_code;
 DECLARE_PER_CPU(unsigned int, shim_code_fetched);
 
-/* -- page tables: around.c ---------------------------------------------------------- */
+/* -- page tables: hooks.c -------------------------------------------------- */
 
-/* For native.c, in the middle of each walk. */
+/* Called in the middle of each walk; native.c lets a test hook in there. */
 #ifdef SHIM_EXPLORE
 #define shim_in_walk()	((void)0)
 #else
@@ -55,50 +58,55 @@ void shim_in_walk(void);
 #endif
 
 #define SHIM_TABLES 16
-/* What a walk finds in a table; not 0 once somebody else owns it. */
+/* Not 0 once the table is used for other things; a walk that finds that has failed. */
 extern unsigned int shim_table[SHIM_TABLES];
-/* Puts a new table in place of the mm's; the old one. */
+/* Puts a new table in place of the mm's and returns the old one. */
 unsigned int change_table(struct mm_struct *mm);
 /* Interrupts the CPUs that use the mm, lazy ones too if tables are freed. */
 void flush_tlb_mm(struct mm_struct *mm, bool freed_tables);
 /* Two mms share a hugetlb table. */
 void share_table(struct mm_struct *a, struct mm_struct *b, unsigned int table);
-/* The mm gives up its shared table: unmapped, flushed, waited for. i_mmap_rwsem is held. */
+/* The mm gives up its shared table: entry cleared, TLB flushed, walks waited for. */
 void unshare_table(struct mm_struct *mm);
-/* From here on the table belongs to somebody else. */
+/* From here on the table is used for other things. */
 void reuse_table(unsigned int table);
-/* Walks: of the current task, of an interrupt that marks, of any mm by anybody. */
+/* Walks: by a task of its own mm, by an NMI of the interrupted task's, of any mm. */
 void gup_fast(void);
 void perf_walk(void);
 void marked_walk(struct mm_struct *mm);
 
-/* Context tracking (nohz_full): does a CPU have it? It is in the kernel. */
+/* @cpu is in the kernel; @active: it has context tracking (nohz_full). */
 void start_context(int cpu, bool active);
-/* The current task to user mode and back. */
+/* The current task enters user mode, and leaves it. */
 void user_enter(void);
 void user_exit(void);
 
-/* -- given by native.c or explore.c ----------------------------------------------------- */
+/* -- properties of the machine that tests choose --------------------------- */
 
-/* Flushes wait for walks; or they leave out CPUs that a hypervisor doesn't run, here all. */
-extern bool shim_flush_waits, shim_flush_passes_over;
-/* Switching page tables is no barrier: not all architectures have one there. */
-extern bool shim_weak_switch;
+/* A TLB flush waits until its interrupts are handled; mm/table_sync.c's initcall asks. */
+extern bool shim_flush_waits;
 int initcall_table_sync_flush_init(void);
+/* A flush interrupts no CPU, as if a hypervisor had preempted all other CPUs. */
+extern bool shim_flush_passes_over;
+/* A switch of page tables is no barrier, as on some architectures. */
+extern bool shim_weak_switch;
+
+/* -- provided by native.c or explore.c ------------------------------------- */
+
 void set_current(struct task_struct *task);
 struct mm_struct *shim_mm_get_memory(unsigned int size);
 void shim_mm_free(struct mm_struct *mm);
-/* Waits until @done(@arg), which looks at one thing; an acquire. */
+/* Waits until @done(@arg) is true. @done makes one access, which is an acquire. */
 void shim_wait(bool (*done)(void *arg), void *arg);
 /*
  * As stop_machine() does it: while no other CPU has preemption or interrupts disabled,
  * clears this CPU in shim_online, with a full barrier on each CPU, and takes the
- * interrupts that are still due. Interrupts are disabled from then on. From before that
- * until shim_cpu_is_down(), nobody else holds cpus_read_lock().
+ * interrupts that are still due. Interrupts are disabled from then on. No other CPU holds
+ * cpus_read_lock() from before that until shim_cpu_is_down().
  */
 void shim_take_cpu_down(void);
 void shim_cpu_is_down(void);
-/* Another owner's table was seen by a walk. */
+/* A walk has seen a table that is used for other things already: a failure. */
 void shim_walk_survived(unsigned int table);
 
-#endif /* SHIM_AROUND_H */
+#endif /* SHIM_HOOKS_H */
