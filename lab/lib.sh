@@ -1,6 +1,42 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# What all scripts of the lab share. Sourced, never run.
+# Functions that the shell scripts of the lab share; sourced, never run. lib.py has the
+# same for Python.
+#
+# A kernel version is a file in base/, an architecture a file in arch/: data, in lines
+# KEY=VALUE. Lines that begin with '#' are comments; a key may come more than once.
+# Without an option, programs take the version that the link base/default names and the
+# architecture of this machine.
+#
+# Keys of a base:
+#   package       Debian's package of its source
+#   suite         the Debian suite that has the package, if not that of this machine
+#   arch          an architecture that the hooks are for
+#   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched
+#                 kernel that doesn't count. HEAD matches its first line, BODY the rest
+#                 (regular expressions of Python)
+# Keys of an architecture:
+#   machine       what 'uname -m' calls it
+#   linux         what the kernel's makefiles call it (ARCH)
+#   debian        what Debian calls it
+#   image         the kernel's image, in the build directory; its name is make's target
+#   package       Debian packages to boot it
+#   cross         the prefix of the cross compiler, for other machines
+#   cross_package Debian packages of the cross compiler and its C library
+#   qemu          QEMU's program
+#   qemu_args     its arguments for the machine
+#   parameters    for the kernel's command line
+#   console       the kernel's console in the guest, QEMU's first serial port
+#   terminal      the device of the guest's command
+#   terminal_args QEMU's arguments that connect that to its character device 'terminal'
+#   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
+#                 this key there are none
+#   stale_code    what the console says if QEMU has executed code after it was patched
+#   firmware      UEFI for QEMU
+#   smp           how QEMU is told the number of CPUs, besides by itself: sockets
+#   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
+#   many_config   which has these options of the kernel in addition
+#   CONFIG_...    options of the kernel: the file is a fragment, as those of config/
 
 set -euo pipefail
 
@@ -19,12 +55,32 @@ usage_error() {
 	exit 2
 }
 
-# The kernel versions for which there are hooks.
 bases() {
-	find "$top/hooks" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V
+	find "$top/base" -maxdepth 1 -type f -printf '%f\n' | sort -V
 }
 
-# The kernels that can be built of each: a fragment each, and the unpatched one.
+arches() {
+	find "$top/arch" -maxdepth 1 -type f -printf '%f\n' | sort
+}
+
+# Each value of a key in its line, as in: values base/NAME package
+values() {
+	sed -n "s/^$2=//p" "$top/$1"
+}
+
+default_base() {
+	readlink "$top/base/default"
+}
+
+default_arch() {
+	local arch
+	arch=$(grep -lx "machine=$(uname -m)" "$top"/arch/* | head -n 1) || true
+	[ -n "$arch" ] || usage_error "there is no file in arch/ for this machine ($(uname -m));" \
+		"name an architecture: $(arches | xargs)"
+	basename "$arch"
+}
+
+# The kernels that can be built of each base: a fragment each, and the unpatched one.
 flavours() {
 	echo vanilla
 	find "$top/lab/config" -name '*.config' ! -name common.config \
@@ -45,9 +101,20 @@ check_base() {
 	one_of base "$1" $(bases)
 }
 
-check_flavour() {
+check_arch() {
 	# shellcheck disable=SC2046
-	one_of flavour "$1" $(flavours)
+	one_of architecture "$1" $(arches)
+}
+
+check_flavour() {
+	local plain=${1%+many}
+	# shellcheck disable=SC2046
+	one_of flavour "${plain%+step}" $(flavours)
+}
+
+# What the cross compiler's programs begin with; nothing for this machine's own.
+cross_prefix() { # arch
+	[ "$(values "arch/$1" machine)" = "$(uname -m)" ] || values "arch/$1" cross
 }
 
 # VERSION.PATCHLEVEL of a kernel tree, nothing if it is none.
@@ -57,9 +124,11 @@ tree_version() {
 		"$1/Makefile" 2>/dev/null
 }
 
-# Where a kernel of this base and flavour is built.
-build_folder() {
-	echo "$cache/build/$1-$2"
+# Where a kernel is built: build/BASE-FLAVOUR, with -ARCH if it isn't this machine's.
+build_directory() { # base flavour [arch]
+	local foreign=
+	[ -z "${3:-}" ] || [ -z "$(cross_prefix "$3")" ] || foreign=-$3
+	echo "$cache/build/$1-$2$foreign"
 }
 
 jobs_here() {
