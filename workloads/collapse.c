@@ -8,22 +8,20 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "workload.h"
 
 #define THP	"/sys/kernel/mm/transparent_hugepage/enabled"
-#define HUGE	(2UL << 20)
-#define PAGE	4096UL
-#define PAGES	(HUGE / PAGE)
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif
 
-static struct walk_region region = { .stride = PAGE, .pages = PAGES };
+static struct walk_region region;
+static unsigned long huge;	/* bytes of a huge page */
 
 static void setup(void)
 {
@@ -35,7 +33,7 @@ static void setup(void)
 /* Two words a page: which page it is, and in which round it was written. */
 static uint64_t *words(unsigned long page)
 {
-	return (uint64_t *)(region.start + page * PAGE);
+	return (uint64_t *)(region.start + page * region.stride);
 }
 
 /* True if the region is one huge page now. */
@@ -45,24 +43,24 @@ static bool attempt(long round)
 
 	walkers_look_away(true);
 	/* In this order: a late look must not map the huge zero page. */
-	if (madvise(region.start, HUGE, MADV_NOHUGEPAGE) ||
-	    madvise(region.start, HUGE, MADV_DONTNEED))
+	if (madvise(region.start, huge, MADV_NOHUGEPAGE) ||
+	    madvise(region.start, huge, MADV_DONTNEED))
 		die("madvise: %m");
-	for (unsigned long i = 0; i < PAGES; i++) {
+	for (unsigned long i = 0; i < region.pages; i++) {
 		words(i)[0] = walk_signature(i);
 		words(i)[1] = round;
 	}
-	if (madvise(region.start, HUGE, MADV_HUGEPAGE))
+	if (madvise(region.start, huge, MADV_HUGEPAGE))
 		die("MADV_HUGEPAGE: %m");
 	walkers_look_away(false);
 
-	collapsed = !madvise(region.start, HUGE, MADV_COLLAPSE);
+	collapsed = !madvise(region.start, huge, MADV_COLLAPSE);
 	if (!collapsed && errno != EAGAIN && errno != EBUSY && errno != ENOMEM)
 		die("MADV_COLLAPSE: %m");
 
-	for (unsigned long i = 0; i < PAGES; i++)
+	for (unsigned long i = 0; i < region.pages; i++)
 		if (words(i)[0] != walk_signature(i) || words(i)[1] != (uint64_t)round)
-			die("page %lu of round %ld is %lx of round %ld", i, round,
+			die("page %lu of round %ld is %" PRIx64 " of round %ld", i, round,
 			    words(i)[0], (long)words(i)[1]);
 	return collapsed;
 }
@@ -71,13 +69,13 @@ static int collapse(void)
 {
 	struct pace pace = pace_start(0, 1);
 	long collapsed = 0;
-	char *map;
 
-	map = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map == MAP_FAILED)
-		die("mmap of 4 MiB: %m");
-	region.start = (char *)(((uintptr_t)map + HUGE - 1) & -HUGE);
+	huge = table_size();
+	region.stride = page_size();
+	region.pages = huge / region.stride;
+	region.start = reserve(huge, huge);
+	if (mprotect(region.start, huge, PROT_READ | PROT_WRITE))
+		die("mprotect of %lu bytes: %m", huge);
 
 	pin(opt.cpus.cpu[0]);
 	walkers_start(&region, 1, opt.cpus.nr - 1);
@@ -92,7 +90,7 @@ static int collapse(void)
 WORKLOAD(collapse) = {
 	.desc	 = "MADV_COLLAPSE while sibling threads walk with gup_fast()",
 	.kind	 = SYNC,
-	.ops	 = 50,
+	.ops	 = 25,
 	.setup	 = setup,
 	.run	 = collapse,
 	.cleanup = oracle_cleanup,

@@ -3,8 +3,9 @@
  * Operations that make, change and end address spaces, in which the Nth allocation
  * fails, N = 1, 2, 3 and so on until the operation needs no more than that. The
  * kernel's fault injection does it: /proc/thread-self/fail-nth, for slabs and pages.
- * What was in memory before must be there afterwards, whether the operation succeeded
- * or not. Each try has a process of its own. One operation is one failed allocation.
+ * Memory must have the same contents afterwards as before, whether the operation
+ * succeeded or not. Each try has a process of its own. One operation is one failed
+ * allocation.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +25,6 @@
 #define PAGE	"/sys/kernel/debug/fail_page_alloc/"
 #define NTH	"/proc/thread-self/fail-nth"
 
-#define TABLE	(2UL << 20)	/* what a table of PTEs maps */
 #define TABLES	6
 
 #ifndef MADV_COLLAPSE
@@ -55,7 +55,7 @@ static void setup(void)
 
 static int nth_fd = -1;
 
-/* Opened before: that needs allocations, too. Inherited by what is executed. */
+/* Opened before the try, since open() needs allocations, too; stays open across exec. */
 static void fail_nth(int nth)
 {
 	char text[16];
@@ -80,26 +80,23 @@ static int left(int fd)
 /* -- memory ---------------------------------------------------------------------- */
 
 static char *memory;		/* a page in each of TABLES tables, in three mappings */
+static unsigned long table_bytes;	/* that a table of PTEs maps */
 
 static uint64_t *word(int table)
 {
-	return (uint64_t *)(memory + table * TABLE);
+	return (uint64_t *)(memory + table * table_bytes);
 }
 
 static void make_memory(void)
 {
-	char *room = mmap(NULL, (2 * TABLES + 1) * TABLE, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (room == MAP_FAILED)
-		die("mmap: %m");
-	memory = (char *)(((uintptr_t)room + TABLE - 1) & -TABLE);
-	if (mprotect(memory, TABLES * TABLE, PROT_READ | PROT_WRITE))
+	table_bytes = table_size();
+	memory = reserve(2 * TABLES * table_bytes, table_bytes);
+	if (mprotect(memory, TABLES * table_bytes, PROT_READ | PROT_WRITE))
 		die("mprotect: %m");
-	if (madvise(memory, TABLES * TABLE, MADV_NOHUGEPAGE) && errno != EINVAL)
+	if (madvise(memory, TABLES * table_bytes, MADV_NOHUGEPAGE) && errno != EINVAL)
 		die("madvise: %m");
 	/* Mappings that aren't merged. */
-	if (madvise(memory + TABLES / 3 * TABLE, TABLES / 3 * TABLE, MADV_DONTDUMP))
+	if (madvise(memory + TABLES / 3 * table_bytes, TABLES / 3 * table_bytes, MADV_DONTDUMP))
 		die("madvise: %m");
 	for (int i = 0; i < TABLES; i++)
 		*word(i) = walk_signature(i);
@@ -162,18 +159,18 @@ static int op_exec(void)
 
 static int map_and_touch(int flags, int advice)
 {
-	char *map = mmap(NULL, 2 * TABLE, PROT_READ | PROT_WRITE,
+	char *map = mmap(NULL, 2 * table_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 	int err;
 
 	if (map == MAP_FAILED)
 		return errno;
-	if (advice && madvise(map, 2 * TABLE, advice) && errno != EINVAL)
+	if (advice && madvise(map, 2 * table_bytes, advice) && errno != EINVAL)
 		return errno;
 	/* Page faults try again; of huge pages one may be all there is. */
-	if (madvise(map, 2 * TABLE, MADV_POPULATE_WRITE))
+	if (madvise(map, 2 * table_bytes, MADV_POPULATE_WRITE))
 		return errno;
-	err = munmap(map, 2 * TABLE) ? errno : 0;
+	err = munmap(map, 2 * table_bytes) ? errno : 0;
 	return err;
 }
 
@@ -195,15 +192,15 @@ static int op_hugetlb(void)
 /* Splits a mapping, frees a table. */
 static int op_munmap(void)
 {
-	return munmap(word(1), TABLE) ? errno : 0;
+	return munmap(word(1), table_bytes) ? errno : 0;
 }
 
 /* Moves tables to where there are none. */
 static int op_mremap(void)
 {
-	void *to = memory + TABLES * TABLE;
+	void *to = memory + TABLES * table_bytes;
 
-	if (mremap(word(1), TABLE, TABLE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+	if (mremap(word(1), table_bytes, table_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
 		return errno;
 	if (*(volatile uint64_t *)to != walk_signature(1))
 		die("a page has changed while it was moved");
@@ -212,7 +209,7 @@ static int op_mremap(void)
 
 static int op_collapse(void)
 {
-	return madvise(word(1), TABLE, MADV_COLLAPSE) ? errno : 0;
+	return madvise(word(1), table_bytes, MADV_COLLAPSE) ? errno : 0;
 }
 
 static const struct op {
@@ -270,7 +267,7 @@ static void try(const struct op *op, int nth)
 	_exit(n ? FAILED_NONE : FAILED_ONE);
 }
 
-/* Was there an Nth allocation? */
+/* True if there was an Nth allocation. */
 static bool failed(const struct op *op, int nth)
 {
 	int status;
@@ -302,7 +299,7 @@ static int failnth(void)
 	int nth[NR_OPS], i = 0;
 
 	if (!failed(&ops[0], 1))
-		die("the first allocation of fork() doesn't fail; does fault injection work?");
+		die("fault injection does not work: the first allocation of fork() succeeds");
 	srandom(getpid());
 	for (int k = 0; k < NR_OPS; k++)
 		nth[k] = opt.seconds ? 1 + random() % 64 : 1;

@@ -41,7 +41,7 @@ static int helper(int argc, char **argv)
 
 WORKLOAD(forkexec) = {
 	.desc	= "fork, exec, exit and wait, on every CPU",
-	.ops	= 400,
+	.ops	= 100,
 	.run	= forkexec,
 	.helper	= helper,
 };

@@ -30,6 +30,6 @@ static int forkexit(void)
 
 WORKLOAD(forkexit) = {
 	.desc	= "fork, exit and wait, on every CPU",
-	.ops	= 2000,
+	.ops	= 500,
 	.run	= forkexit,
 };

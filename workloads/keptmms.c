@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How many dead mms do idle CPUs keep? On each CPU but the first a process ends, and
- * then the CPU is left alone, idle on page tables that nobody else needs. Prints
+ * The number of dead mms that idle CPUs keep. On each CPU but the first a process ends, and
+ * then the CPU is left alone, idle on page tables that no process needs. Prints
  *
- *   kept_mms   mm_structs there are more than before
+ *   kept_mms   the increase of the number of mm_structs
  *
- * Run 'settle' first: CPUs that keep one already are not counted.
+ * Run 'settle' first: CPUs that already keep one are not counted.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ static int keptmms(void)
 		}
 		wait_child(pid);
 	}
-	/* What work items free is not kept. */
+	/* Time for work items that free mms. */
 	sleep_ms(100);
 	printf("kept_mms=%ld\n", count_mms() - before);
 	return 0;

@@ -114,7 +114,7 @@ static int kthread(void)
 
 WORKLOAD(kthread) = {
 	.desc	 = "bytes through a pty on one CPU: user - kworker - user",
-	.ops	 = 20000,
+	.ops	 = 5000,
 	.setup	 = setup,
 	.run	 = kthread,
 	.cleanup = cleanup,

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Another mode of table_sync every 100 ms (-i). modes leaves "tracked" out, allmodes
- * does not: for it the kernel patches gup_fast() on the way there and back.
+ * Another mode of table_sync every 100 ms (-i). allmodes has the mode "tracked" as well,
+ * and the kernel patches gup_fast() when it is chosen and when it is left.
  */
 #include "workload.h"
 
-#define FILE_OF_MODES "/sys/kernel/mm/lazy_tlb/table_sync"
-
 static void setup(void)
 {
-	choices_setup(FILE_OF_MODES, "broadcast rcu running");
+	choices_setup(TABLE_SYNC_MODE, "broadcast rcu running");
 }
 
 static void setup_all(void)
 {
-	choices_setup(FILE_OF_MODES, "broadcast rcu tracked running");
+	choices_setup(TABLE_SYNC_MODE, "broadcast rcu tracked running");
 }
 
 WORKLOAD(modes) = {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page-table walks that are not a task's own: perf's, which look up the size and the
- * physical address of pages. Two events a CPU: page faults, whose walks are in the
- * middle of a task, and the CPU's clock, whose walks are in an interrupt. Both in
- * processes whose threads change between mms all the time, so that current->mm changes
- * under them. One operation is a switch forth and back.
+ * Page-table walks of perf, which looks up the size and the physical address of pages for
+ * a task, without the task's doing. Each CPU has two events: page faults, with walks in the
+ * middle of a task, and the CPU's clock, with walks in an interrupt. They are events of
+ * processes that take turns on the CPU all the time, so that current->mm changes under the
+ * walks. One operation is a switch forth and back.
  *
- * Not of kind SYNC: that somebody counts page faults is patched into the code.
+ * It is of kind PATCH, since the kernel patches code when the first page-fault event starts.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +19,6 @@
 
 #include "workload.h"
 
-#define PAGE	4096UL
 #define PAGES	16UL
 
 /* An event of the calling thread and its children. */
@@ -50,7 +49,7 @@ static void setup(void)
 
 static void *ring(int fd)
 {
-	void *map = mmap(NULL, (1 + 8) * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	void *map = mmap(NULL, (1 + 8) * page_size(), PROT_READ, MAP_SHARED, fd, 0);
 
 	if (map == MAP_FAILED)
 		die("perf's ring buffer: %m");
@@ -88,7 +87,7 @@ static void partners(int cpu, int i)
 	watch(cpu);
 	if (pipe(to) || pipe(from))
 		die("pipe: %m");
-	own = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+	own = mmap(NULL, PAGES * page_size(), PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (own == MAP_FAILED)
 		die("mmap: %m");
@@ -96,8 +95,8 @@ static void partners(int cpu, int i)
 	if (!pid) {
 		close(to[1]);
 		while (read(to[0], &c, 1) == 1) {
-			madvise(own, PAGES * PAGE, MADV_DONTNEED);
-			memset(own, 1, PAGES * PAGE);
+			madvise(own, PAGES * page_size(), MADV_DONTNEED);
+			memset(own, 1, PAGES * page_size());
 			if (write(from[1], &c, 1) != 1)
 				break;
 		}
@@ -107,8 +106,8 @@ static void partners(int cpu, int i)
 	while (pace_more(&pace)) {
 		if (write(to[1], &c, 1) != 1)
 			die("pipe: %m");
-		madvise(own, PAGES * PAGE, MADV_DONTNEED);
-		memset(own, 1, PAGES * PAGE);
+		madvise(own, PAGES * page_size(), MADV_DONTNEED);
+		memset(own, 1, PAGES * page_size());
 		if (read(from[0], &c, 1) != 1)
 			die("pipe: the partner is gone");
 	}

@@ -113,6 +113,6 @@ static int pingpong(void)
 
 WORKLOAD(pingpong) = {
 	.desc	= "pipe ping-pong of threads on different CPUs: user - idle - user",
-	.ops	= 20000,
+	.ops	= 5000,
 	.run	= pingpong,
 };

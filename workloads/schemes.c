@@ -4,7 +4,7 @@
 
 static void setup(void)
 {
-	choices_setup("/sys/kernel/mm/lazy_tlb/scheme", NULL);
+	choices_setup(LAZY_TLB_SCHEME, NULL);
 }
 
 WORKLOAD(schemes) = {

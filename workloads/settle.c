@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Not a workload: gets every mm_struct freed that can be, and prints how many
- * are left. A visit makes a CPU give back what it borrowed; then comes what is
- * freed after a grace period or from a work item.
+ * Not a workload: gets every mm_struct freed that can be, and prints the number of those
+ * that are left. A visit makes a CPU give back the mm that it borrowed; other mms are freed
+ * after a grace period or by a work item.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,101 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What switches cost, in instructions: for a guest with one CPU whose clock counts them
- * (lab/vm -i 0: the time-stamp counter then goes on by one an instruction). Prints
+ * The cost of switches in instructions, under lab/vm -n 1 -i 0. Prints
  *
  *   kthread_insns  a byte through a pty: user task - kworker - user task
  *   switch_insns   a byte to another process and back: user task - user task, twice
  *   fork_insns     fork, exit and wait
  *
  * with all that the system calls do otherwise, which is the same code in every kernel:
- * what counts is the difference between kernels. The least of many rounds is one
- * without interrupts, and repeats exactly. The rounds are spread over a second: what else
- * the kernel is at (a grace period, other work items) may make a few hundred of them in
- * a row dearer. Of fork, which depends on what the page
- * allocator has at hand, it is the middle one of many; boot with norandmaps, or the
- * layout of each process is another.
+ * the difference between kernels counts. The least cost that is frequent in many rounds
+ * repeats exactly. The rounds are spread over a second, since other work of the kernel (a
+ * grace period, work items) may make a few hundred in a row dearer. The cost of fork
+ * depends on what the page allocator has at hand, so its figure is the middle
+ * one of many; boot with norandmaps, or the layout of each process is another.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "workload.h"
 
 #define ROUNDS 400
-#define ROUNDS_IN_A_ROW 20
-#define PAUSE_MS 50
-#define MORE_ROUNDS 2000
+#define FORKS 2000
 
 static int to[2], from[2];
 static char c;
 
-static uint64_t cost_of(void (*fn)(void))
-{
-	uint64_t start = __rdtsc();
-
-	fn();
-	return __rdtsc() - start;
-}
-
-static uint64_t least(void (*fn)(void))
-{
-	uint64_t least = UINT64_MAX;
-
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t cost;
-
-		if (i % ROUNDS_IN_A_ROW == 0)
-			sleep_ms(PAUSE_MS);
-		cost = cost_of(fn);
-		if (cost < least)
-			least = cost;
-	}
-	return least;
-}
-
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
 
-static uint64_t median(void (*fn)(void))
+static void pass(void *unused)
 {
-	static uint64_t costs[MORE_ROUNDS];
-
-	for (int i = 0; i < MORE_ROUNDS; i++)
-		costs[i] = cost_of(fn);
-	qsort(costs, MORE_ROUNDS, sizeof(costs[0]), compare);
-	return costs[MORE_ROUNDS / 2];
-}
-
-static void pass(void)
-{
+	(void)unused;
 	if (write(to[1], &c, 1) != 1 || read(from[0], &c, 1) != 1)
 		die("a byte got lost: %m");
 }
 
-static void fork_exit_wait(void)
+static void fork_exit_wait(void *unused)
 {
 	pid_t pid = fork();
 
+	(void)unused;
 	if (!pid)
 		_exit(0);
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 		die("fork and wait: %m");
 }
 
-static uint64_t through_pty(void)
+static double median_fork(void)
+{
+	static double costs[FORKS];
+
+	for (int i = 0; i < FORKS; i++)
+		costs[i] = insns_of_once(fork_exit_wait, NULL);
+	qsort(costs, FORKS, sizeof(costs[0]), compare);
+	return costs[FORKS / 2];
+}
+
+static double through_pty(void)
 {
 	struct termios tio;
-	uint64_t cost;
+	double cost;
 
 	to[1] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (to[1] < 0 || grantpt(to[1]) || unlockpt(to[1]))
@@ -106,15 +78,15 @@ static uint64_t through_pty(void)
 	cfmakeraw(&tio);
 	if (tcsetattr(from[0], TCSANOW, &tio))
 		die("tcsetattr: %m");
-	cost = least(pass);
+	cost = insns_of(pass, NULL, ROUNDS);
 	close(to[1]);
 	close(from[0]);
 	return cost;
 }
 
-static uint64_t to_partner(void)
+static double to_partner(void)
 {
-	uint64_t cost;
+	double cost;
 	pid_t pid;
 
 	if (pipe(to) || pipe(from))
@@ -126,7 +98,7 @@ static uint64_t to_partner(void)
 			;
 		_exit(EXIT_OK);
 	}
-	cost = least(pass);
+	cost = insns_of(pass, NULL, ROUNDS);
 	close(to[1]);
 	wait_child(pid);
 	return cost;
@@ -134,15 +106,15 @@ static uint64_t to_partner(void)
 
 static int switchcost(void)
 {
-	uint64_t kthread = through_pty(), partner = to_partner();
+	double kthread = through_pty(), partner = to_partner();
 
-	printf("kthread_insns=%lu\nswitch_insns=%lu\nfork_insns=%lu\n",
-	       kthread, partner, median(fork_exit_wait));
+	printf("kthread_insns=%.0f\nswitch_insns=%.0f\nfork_insns=%.0f\n",
+	       kthread, partner, median_fork());
 	return 0;
 }
 
 WORKLOAD(switchcost) = {
-	.desc	= "prints what switches cost in instructions, under lab/vm -i 0",
+	.desc	= "prints what switches cost in instructions, under lab/vm -n 1 -i 0",
 	.kind	= TOOL,
 	.run	= switchcost,
 };

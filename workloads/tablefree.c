@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page tables freed when there is no memory for the list of what is to be freed: the
- * kernel then waits for walks before each single table. The kernel's fault injection
- * makes those allocations fail. On x86 only guests of a hypervisor have that list, so
- * boot with table_free=rcu. One operation is an munmap() that frees 16 tables,
- * while sibling threads walk the mapping with gup_fast().
+ * Page tables freed when there is no memory for the list of tables to be freed: the kernel
+ * then waits for walks before each single table. The kernel's fault injection makes those
+ * allocations fail. On x86 only guests of a hypervisor have that list, so boot with
+ * table_sync_standin.free=rcu. One operation is an munmap() that frees 16 tables, while
+ * sibling threads walk the mapping with gup_fast().
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -13,11 +13,10 @@
 
 #include "workload.h"
 
-#define TABLE	(2UL << 20)	/* what a table of PTEs maps */
 #define TABLES	16
 #define FAIL	"/sys/kernel/debug/fail_page_alloc/"
 
-static struct walk_region region = { .stride = TABLE, .pages = TABLES };
+static struct walk_region region = { .pages = TABLES };
 
 static void setup(void)
 {
@@ -52,34 +51,31 @@ static int tablefree(void)
 {
 	long asked = table_sync_counter("asked");
 	struct pace pace = pace_start(0, 1);
-	char *room;
+	unsigned long table = table_size();
 
-	/* Nobody else in this process is to get the addresses in between. */
-	room = mmap(NULL, (TABLES + 1) * TABLE, PROT_NONE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (room == MAP_FAILED)
-		die("mmap of %lu bytes: %m", (TABLES + 1) * TABLE);
-	region.start = (char *)(((uintptr_t)room + TABLE - 1) & -TABLE);
+	/* The mapping keeps other threads of this process off these addresses meanwhile. */
+	region.stride = table;
+	region.start = reserve(TABLES * table, table);
 
 	pin(opt.cpus.cpu[0]);
 	walkers_start(&region, 1, opt.cpus.nr - 1);
 	while (pace_more(&pace)) {
-		if (mmap(region.start, TABLES * TABLE, PROT_READ | PROT_WRITE,
+		if (mmap(region.start, TABLES * table, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
 			 -1, 0) == MAP_FAILED ||
-		    madvise(region.start, TABLES * TABLE, MADV_NOHUGEPAGE))
+		    madvise(region.start, TABLES * table, MADV_NOHUGEPAGE))
 			die("mmap: %m");
 		for (unsigned long i = 0; i < TABLES; i++)
-			*(uint64_t *)(region.start + i * TABLE) = walk_signature(i);
+			*(uint64_t *)(region.start + i * table) = walk_signature(i);
 		for (unsigned long i = 0; i < TABLES; i++)
-			if (*(volatile uint64_t *)(region.start + i * TABLE) != walk_signature(i))
+			if (*(volatile uint64_t *)(region.start + i * table) != walk_signature(i))
 				die("page %lu has changed", i);
 		allocations_fail(true);
-		if (munmap(region.start, TABLES * TABLE))
+		if (munmap(region.start, TABLES * table))
 			die("munmap: %m");
 		allocations_fail(false);
 		if (table_sync_counter("asked") - asked < TABLES)
-			skip("tables are freed without waiting; boot with table_free=rcu");
+			skip("tables are freed without waiting; boot with table_sync_standin.free=rcu");
 	}
 	walkers_stop();
 	return 0;

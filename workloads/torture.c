@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kernel's own torture tests of RCU and of locks: a module begins when it is
- * loaded and says what it found when it is unloaded. Only one of them can be there at
- * a time. Readers, writers and their pauses are few, so that other workloads get the
+ * loaded and prints its result when it is unloaded. Only one of them can be loaded at a
+ * time. Readers, writers and their pauses are few, so that other workloads get the
  * CPUs; CPUs are taken offline by the workload hotplug. One operation is a wait of
  * 100 ms (-i).
  */
@@ -73,7 +73,7 @@ static int torture(const char *module, const char *parameters)
 	return 0;
 }
 
-/* What the module said at its end; NULL if nothing. */
+/* The result in the kernel's log, NULL if there is none. */
 static const char *verdict(void)
 {
 	static char record[8192];

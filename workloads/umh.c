@@ -22,7 +22,7 @@
 #define HELPER_TIMEOUT_MS 60000
 
 static char old_helper[PATH_MAX];
-static char folder[] = "/tmp/umh.XXXXXX", helper_path[80], fifo_path[80];
+static char directory[] = "/tmp/umh.XXXXXX", helper_path[80], fifo_path[80];
 
 static const char *uevent_file(int cpu)
 {
@@ -38,10 +38,10 @@ static void setup(void)
 		skip(UEVENT_HELPER ": %m");
 	if (access(uevent_file(opt.cpus.cpu[0]), W_OK))
 		skip("%s: %m", uevent_file(opt.cpus.cpu[0]));
-	if (!mkdtemp(folder))
-		die("%s: %m", folder);
-	sprintf(helper_path, "%s/umh-helper", folder);
-	sprintf(fifo_path, "%s/done", folder);
+	if (!mkdtemp(directory))
+		die("%s: %m", directory);
+	sprintf(helper_path, "%s/umh-helper", directory);
+	sprintf(fifo_path, "%s/done", directory);
 }
 
 static int cleanup(void)
@@ -54,7 +54,7 @@ static int cleanup(void)
 	}
 	unlink(helper_path);
 	unlink(fifo_path);
-	rmdir(folder);
+	rmdir(directory);
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int helper(int argc, char **argv)
 
 WORKLOAD(umh) = {
 	.desc	 = "programs executed by kernel threads, as uevent helpers",
-	.ops	 = 200,
+	.ops	 = 100,
 	.setup	 = setup,
 	.run	 = umh,
 	.cleanup = cleanup,

@@ -1,41 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two or three processes share a hugetlb mapping, 1 GiB and aligned to it, so they
- * share the table of PMDs as well. Each gives up the sharing again and again, by
- * mapping the file anew, while threads of it walk the table with gup_fast(). One
- * operation is one such unshare, which has to wait for those walks. (After mprotect()
- * a process may end up with a table of its own, which it then keeps.)
+ * Two or three processes share a hugetlb mapping of the size of a table of PMDs and aligned
+ * to it, 1 GiB on most machines, so they share that table as well. Each gives up the
+ * sharing again and again, by mapping the file anew, while threads of it walk the table
+ * with gup_fast(). One operation is one such unshare, which has to wait for those walks.
+ * (After mprotect() a process may end up with a table of its own, which it then keeps.)
  */
 #define _GNU_SOURCE
 #include <linux/memfd.h>
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "workload.h"
 
-#define HUGE		(2UL << 20)
-#define GIB		(1UL << 30)
 #define PAGES		4
-/* Pages that are made when they are needed, so that nobody has to keep any. */
-#define SURPLUS		"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages"
+/* Pages that are made when they are needed, so that none has to be kept. */
+#define SURPLUS		"/sys/kernel/mm/hugepages/hugepages-%lukB/nr_overcommit_hugepages"
 
-static struct walk_region region = { .stride = HUGE, .pages = PAGES };
+static struct walk_region region = { .pages = PAGES };
+static unsigned long huge;	/* bytes of a huge page */
+static unsigned long shared;	/* bytes that a table of PMDs maps */
+
 static void setup(void)
 {
-	char text[32];
+	char path[128], text[32];
 
-	if (read_text(SURPLUS, text, sizeof(text)))
-		skip(SURPLUS ": %m");
+	huge = table_size();
+	shared = huge / page_size() * huge;
+	region.stride = huge;
+	snprintf(path, sizeof(path), SURPLUS, huge / 1024);
+	if (read_text(path, text, sizeof(text)))
+		skip("%s: %m", path);
 	if (atol(text) < PAGES)
-		skip(SURPLUS " is %s, should be %d or more", text, PAGES);
+		skip("%s is %s, should be %d or more", path, text, PAGES);
 	oracle_setup();
 }
 
 static void map_file(int fd)
 {
-	if (mmap(region.start, GIB, PROT_READ | PROT_WRITE,
+	if (mmap(region.start, shared, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) == MAP_FAILED)
 		die("mmap of the file of huge pages: %m");
 }
@@ -43,10 +49,11 @@ static void map_file(int fd)
 static void check(void)
 {
 	for (unsigned long i = 0; i < PAGES; i++) {
-		uint64_t is = *(volatile uint64_t *)(region.start + i * HUGE);
+		uint64_t is = *(volatile uint64_t *)(region.start + i * huge);
 
 		if (is != walk_signature(i))
-			die("huge page %lu is %lx, should be %lx", i, is, walk_signature(i));
+			die("huge page %lu is %" PRIx64 ", should be %" PRIx64,
+			    i, is, walk_signature(i));
 	}
 }
 
@@ -70,31 +77,27 @@ static void sharer(int k, int nr, int fd)
 
 static int unshare(int nr)
 {
+	unsigned int log_size = __builtin_ctzl(huge);
 	pid_t pid[nr];
-	char *map;
 	int fd;
 
-	fd = memfd_create("unshare", MFD_HUGETLB | MFD_HUGE_2MB);
-	if (fd < 0 || ftruncate(fd, GIB))
+	fd = memfd_create("unshare", MFD_HUGETLB | log_size << HUGETLB_FLAG_ENCODE_SHIFT);
+	if (fd < 0 || ftruncate(fd, shared))
 		die("a file of huge pages: %m");
-	/* Room for an aligned GiB, which the mapping then takes. */
-	map = mmap(NULL, 2 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map == MAP_FAILED)
-		die("2 GiB of addresses: %m");
-	region.start = (char *)(((uintptr_t)map + GIB - 1) & -GIB);
+	region.start = reserve(shared, shared);
 	map_file(fd);
 	for (unsigned long i = 0; i < PAGES; i++) {
-		if (madvise(region.start + i * HUGE, HUGE, MADV_POPULATE_WRITE))
+		if (madvise(region.start + i * huge, huge, MADV_POPULATE_WRITE))
 			skip("%d huge pages: %m", PAGES);
-		*(uint64_t *)(region.start + i * HUGE) = walk_signature(i);
+		*(uint64_t *)(region.start + i * huge) = walk_signature(i);
 	}
 	for (int k = 0; k < nr; k++) {
 		pid[k] = fork_child();
 		if (!pid[k])
 			sharer(k, nr, fd);
 	}
-	/* Which has no part in the sharing. */
-	if (munmap(region.start, GIB))
+	/* This process has no part in the sharing. */
+	if (munmap(region.start, shared))
 		die("munmap: %m");
 	for (int k = 0; k < nr; k++)
 		wait_child(pid[k]);

@@ -17,7 +17,7 @@ static char *choice[MAX_CHOICES];
 static const char *first;
 static int nr_choices;
 
-/* Is @word one of the words of @list? */
+/* True if @word is one of the words of @list. */
 static bool among(const char *word, const char *list)
 {
 	size_t len = strlen(word);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Settings of the kernel's fault injection, which are the same for all tasks: who needs
- * some keeps them for itself until it ends.
+ * Settings of the kernel's fault injection. They are the same for all tasks, so a workload
+ * that needs some is the only one with settings until it ends.
  */
 #include <unistd.h>
 

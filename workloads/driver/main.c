@@ -3,10 +3,10 @@
  * The driver: lists and runs workloads, and knows none of them. They put
  * themselves into the section "workloads".
  *
- * A workload runs in a child of the process that prints its figures, and all
- * that it starts is a descendant of that child. So a workload that crashes or
- * is interrupted is cleaned up after as well, and getrusage() has the context
- * switches of everything in one sum once all descendants are waited for.
+ * A workload runs in a child of the process that prints its figures, and all processes that
+ * it starts are descendants of that child. So the driver cleans up after a workload that
+ * crashes or is interrupted as well, and getrusage() has the sum of all context switches
+ * once all descendants are waited for.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -168,7 +168,7 @@ static int run(const struct workload_entry *entry)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	/* Whatever the workload leaves behind comes to us. */
+	/* Processes that the workload leaves behind become children of this one. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 
 	if (w->setup)
@@ -321,7 +321,7 @@ static int choose_cpus(const struct workload *w, const char *text)
 	static struct cpu_list usable;
 	int i;
 
-	/* Who takes CPUs offline, or bears it, may name an offline one. */
+	/* Workloads that take CPUs offline, or bear it, may name an offline one. */
 	cpu_list_read(&usable, opt.hotplug || w->kind == DISTURB ?
 			       "present" : "online");
 	if (!text) {

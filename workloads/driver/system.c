@@ -8,9 +8,11 @@
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -232,6 +234,39 @@ void alone(const char *what)
 void not_alone(const char *what)
 {
 	unlink(lock_file(what));
+}
+
+/* -- memory ------------------------------------------------------------------ */
+
+unsigned long page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+#define THP_SIZE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+unsigned long table_size(void)
+{
+	static unsigned long size;
+	char text[32];
+
+	if (size)
+		return size;
+	if (!read_text(THP_SIZE, text, sizeof(text)))
+		size = strtoul(text, NULL, 10);
+	else	/* a page full of 64-bit entries, as most architectures have it */
+		size = page_size() / 8 * page_size();
+	return size;
+}
+
+char *reserve(size_t size, size_t align)
+{
+	char *room = mmap(NULL, size + align, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		die("%zu bytes of addresses: %m", size + align);
+	return (char *)(((uintptr_t)room + align - 1) & -(uintptr_t)align);
 }
 
 /* -- mms -------------------------------------------------------------------- */

@@ -2,18 +2,18 @@
 /*
  * Threads that walk the page tables of their process with gup_fast(), over and over.
  *
- * Two ways lead there. vmsplice() takes a page of the caller by gup_fast(); what comes
- * out of the pipe is what the walk found, so a walk of a table that has become
- * something else is seen. And the kernel's gup_test walks pages of the thread's own,
- * many times in a call, so that the threads are in a walk most of the time without
- * pinning what the workload works on.
+ * They do so in two ways. vmsplice() takes a page of the caller by gup_fast(); the pipe
+ * then has the page that the walk found, so a walk of a table that has become something
+ * else is seen. And the kernel's gup_test walks pages of the thread's own, many times in a
+ * call, so that the threads are in a walk most of the time without pinning the memory that
+ * the workload works on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,7 +26,6 @@
 
 #define MAX_WALKERS	64
 #define OWN_PAGES	16
-#define PAGE		4096UL
 
 static struct {
 	const struct walk_region *region;
@@ -35,7 +34,7 @@ static struct {
 	int nr;
 } walkers;
 
-/* What the kernel finds at page @i of the region, if there is a page. */
+/* Have the kernel look at page @i of the region, if there is a page. */
 static void look_at(int pipe[2], unsigned long i)
 {
 	const struct walk_region *region = walkers.region;
@@ -54,7 +53,8 @@ static void look_at(int pipe[2], unsigned long i)
 		die("pipe: %m");
 	/* Zero: not written yet. */
 	if (word && word != walk_signature(i))
-		die("a walk found %lx on page %lu, should be %lx", word, i, walk_signature(i));
+		die("a walk found %" PRIx64 " on page %lu, should be %" PRIx64,
+		    word, i, walk_signature(i));
 }
 
 static void *walk(void *arg)
@@ -65,7 +65,7 @@ static void *walk(void *arg)
 	unsigned long i = nr * 16;
 	char *own;
 
-	own = mmap(NULL, OWN_PAGES * PAGE, PROT_READ | PROT_WRITE,
+	own = mmap(NULL, OWN_PAGES * page_size(), PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (own == MAP_FAILED || pipe(pipes))
 		die("a walker's pages and pipe: %m");
@@ -74,7 +74,7 @@ static void *walk(void *arg)
 	while (!atomic_load(&walkers.stop)) {
 		struct gup_test test = {
 			.addr = (uintptr_t)own,
-			.size = OWN_PAGES * PAGE,
+			.size = OWN_PAGES * page_size(),
 			.nr_pages_per_call = 1,
 		};
 
@@ -86,7 +86,7 @@ static void *walk(void *arg)
 		if (migrate && i % 8 == 0)
 			pin(cpus->cpu[(nr + i / 8) % cpus->nr]);
 	}
-	munmap(own, OWN_PAGES * PAGE);
+	munmap(own, OWN_PAGES * page_size());
 	close(pipes[0]);
 	close(pipes[1]);
 	if (gup >= 0)
@@ -135,12 +135,10 @@ void walkers_stop(void)
 
 uint64_t walk_signature(unsigned long page)
 {
-	return (page + 1) * 0x9e3779b97f4a7c15UL | 1;
+	return (page + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
 }
 
-/* -- what the kernel counted ------------------------------------------------- */
-
-#define COUNTERS "/sys/kernel/debug/lazy_tlb/table_sync"
+/* -- counters of the kernel -------------------------------------------------- */
 
 long table_sync_counter(const char *name)
 {
@@ -148,7 +146,7 @@ long table_sync_counter(const char *name)
 	size_t len = strlen(name);
 	char *line = text;
 
-	if (read_text(COUNTERS, text, sizeof(text)))
+	if (read_text(TABLE_SYNC_COUNTERS, text, sizeof(text)))
 		return 0;
 	do {
 		if (!strncmp(line, name, len) && line[len] == ' ')
@@ -171,6 +169,6 @@ int oracle_cleanup(void)
 
 	if (!n)
 		return 0;
-	warn("%ld walks outlived the wait for them, says %s", n, COUNTERS);
+	warn("%ld walks outlived the wait for them, says %s", n, TABLE_SYNC_COUNTERS);
 	return -1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a workload file sees of the driver. Adding a workload is adding a file
+ * The driver as a workload file sees it. Adding a workload is adding a file
  * that fills in a struct workload:
  *
  *	static int example(void)
@@ -35,19 +35,19 @@ enum exit_code {
 
 enum workload_kind {
 	WORK,		/* has figures worth comparing */
-	SYNC,		/* the same, makes the kernel wait for page-table walks */
+	SYNC,		/* the same, and the kernel waits for page-table walks */
 	DISTURB,	/* changes the kernel's state while others run */
 	PATCH,		/* makes the kernel patch code that others execute */
-	TOOL,		/* has no figures, prints what it likes */
+	TOOL,		/* has no figures of the driver's, prints its own */
 };
 
 /**
- * struct workload - what one file of this folder does
+ * struct workload - the contents of one file of this directory
  * @desc: one line for the list
  * @kind: see enum workload_kind
  * @ops: default number of operations
  * @setup: optional, runs before anything else: remember what @cleanup restores,
- *	skip() if something is missing
+ *	skip() if the kernel or the machine lacks something
  * @run: the workload. Runs in a process of its own (a TOOL: in the only one),
  *	returns 0 or calls die()
  * @cleanup: optional, runs in the process that ran @setup, however @run ended:
@@ -77,7 +77,7 @@ struct workload_entry {
 	};								\
 	static const struct workload workload_##id
 
-/* -- what the command line asks for ---------------------------------------- */
+/* -- options of the command line --------------------------------------------- */
 
 #define MAX_CPUS 4096
 
@@ -97,7 +97,7 @@ struct options {
 
 extern struct options opt;
 
-/* -- how long to go on ------------------------------------------------------ */
+/* -- duration ---------------------------------------------------------------- */
 
 struct pace {
 	long done;
@@ -109,12 +109,12 @@ struct pace pace_start(int worker, int nr);
 /* Whether to do another operation; counts it. */
 bool pace_more(struct pace *pace);
 
-/* -- figures, from any process and thread ----------------------------------- */
+/* -- figures, from any process and thread ------------------------------------ */
 
 /* @processes whole processes exited, which had @threads threads in all. */
 void count_exits(long processes, long threads);
 
-/* -- trouble ---------------------------------------------------------------- */
+/* -- trouble ----------------------------------------------------------------- */
 
 /* Print on stderr with the program's and the workload's name, and _exit(). */
 void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -126,7 +126,7 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* "0-3,5". Returns -1 if the text is no such list or empty. */
 int cpu_list_parse(struct cpu_list *list, const char *text);
-/* What /sys/devices/system/cpu/@which says. */
+/* The list in /sys/devices/system/cpu/@which. */
 void cpu_list_read(struct cpu_list *list, const char *which);
 bool cpu_list_has(const struct cpu_list *list, int cpu);
 
@@ -144,10 +144,10 @@ void wait_child(pid_t pid);
 /* Run @fn(cpu, i) in one child a CPU of opt.cpus and wait for all of them. */
 void on_each_cpu(void (*fn)(int cpu, int i));
 
-/* -- walks of page tables ----------------------------------------------------- */
+/* -- walks of page tables ---------------------------------------------------- */
 
 /*
- * What walkers look at: @pages of memory, @stride apart. The first word of page i is
+ * Memory that walkers look at: @pages, @stride apart. The first word of page i is
  * 0 or walk_signature(i), or there is no page.
  */
 struct walk_region {
@@ -169,18 +169,25 @@ void walkers_stop(void);
  */
 void walkers_look_away(bool away);
 
-/* A total of /sys/kernel/debug/lazy_tlb/table_sync; 0 if there is none. */
+/* The total of a counter in TABLE_SYNC_COUNTERS; 0 if there is none. */
 long table_sync_counter(const char *name);
 
 /* For .setup and .cleanup: a walk that the kernel's oracle saw survive is a failure. */
 void oracle_setup(void);
 int oracle_cleanup(void);
 
-/* -- settings of the kernel ----------------------------------------------------- */
+/* -- files of lazymm --------------------------------------------------------- */
+
+#define LAZY_TLB_SCHEME		"/sys/kernel/mm/lazy_tlb/scheme"
+#define TABLE_SYNC_MODE		"/sys/kernel/mm/table_sync/mode"
+#define TABLE_SYNC_COUNTERS	"/sys/kernel/debug/table_sync"
+
+/* -- settings of the kernel -------------------------------------------------- */
 
 /*
- * Go round what the file @path offers, as in "one [two] three", or those of @only,
- * words with blanks between, unless that is NULL. One operation is one change. For .setup, .run and .cleanup of a DISTURB.
+ * Go round the choices that the file @path offers, as in "one [two] three", or those of
+ * them that are in @only, words with blanks between, unless that is NULL. One operation is
+ * one change. For .setup, .run and .cleanup of a DISTURB.
  */
 void choices_setup(const char *path, const char *only);
 int choices_run(void);
@@ -193,25 +200,40 @@ struct fault_setting {
 
 /*
  * For .setup: put @nr settings in force as soon as no other workload has some, skip()
- * if there is no fault injection. For .cleanup: put back what was there before.
+ * if there is no fault injection. For .cleanup: put back the settings from before.
  */
 void faults_setup(const struct fault_setting *settings, int nr);
 int faults_cleanup(void);
 
 /*
  * For .setup: wait until no other workload that has asked for @what runs. For .cleanup:
- * now others may.
+ * others may run now.
  */
 void alone(const char *what);
 void not_alone(const char *what);
 
 /*
- * How many mm_structs there are, after a grace period. No CPU gives back what it
- * borrows for that. skip() if the kernel doesn't tell.
+ * The number of mm_structs after a grace period. No CPU gives back the mm that it borrows
+ * for that. skip() if the kernel doesn't tell.
  */
 long count_mms(void);
 
-/* -- small files -------------------------------------------------------------- */
+/* -- memory ------------------------------------------------------------------ */
+
+unsigned long page_size(void);
+/* The memory that a table of PTEs maps, which is that of a huge page. */
+unsigned long table_size(void);
+/* @size bytes of addresses, aligned to @align, for mprotect() or mmap() with MAP_FIXED. */
+char *reserve(size_t size, size_t align);
+
+/* -- the cost of code in instructions, see insns.c --------------------------- */
+
+/* The least cost of @fn(@arg) that is frequent in so many rounds. */
+double insns_of(void (*fn)(void *arg), void *arg, int rounds);
+/* The cost of a single round. */
+double insns_of_once(void (*fn)(void *arg), void *arg);
+
+/* -- small files ------------------------------------------------------------- */
 
 /* Read a whole file into @buf, without a newline at its end; -1 and errno. */
 int read_text(const char *path, char *buf, size_t size);
