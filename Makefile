@@ -1,56 +1,71 @@
 # SPDX-License-Identifier: GPL-2.0
-# What the project can be asked to do. The work is in lab/.
+# What the project can be asked to do.
 
-BASE ?= 6.12
+BASE ?= $(shell readlink base/default)
 FLAVOUR ?= fast
 HOURS ?= 1
 CPUS ?= 64
+
+# BASE= and ARCH= choose another kernel version and architecture. They stay here: the
+# kernel's makefiles know an ARCH, too, and an ARCH of the environment is meant for those.
+ON = $(if $(filter command,$(origin ARCH)),-a $(ARCH))
+WHERE = -b $(BASE) $(ON)
+MAKEOVERRIDES =
+unexport ARCH BASE
 
 help:
 	@sed -n 's/^#: //p' Makefile
 
 #: make run      build, boot, compare the schemes, print the table
 run: deps
-	@bench/compare -b $(BASE)
+	@bench/compare $(WHERE)
 
 #: make test     everything that must hold; last line 'N passed, N failed', maybe ', N skipped'
 test: deps
-	@lab/test
+	@tests/run $(WHERE)
 
 #: make test-all  and what takes long: other architectures, half an hour of stress a kernel
 test-all: deps
-	@lab/test host build boot more
+	@tests/run -s all $(WHERE)
 
 #: make soak     guests with a random mixture of it all for HOURS=1; SEED= the same again
 soak: deps
-	@lab/soak $(HOURS) $(SEED)
+	@lab/soak $(WHERE) $(HOURS) $(SEED)
 
-#: make coverage which lines and branches of ours the guests execute, and why not all
+#: make coverage which lines of ours the guests execute, and why not all
 coverage: deps
-	@lab/coverage -b $(BASE)
+	@tests/coverage $(WHERE)
 
 #: make bench    measure against the unpatched kernel: PART=instructions, CPUS=64 at most
 bench: deps
-	@bench/run -b $(BASE) -n $(CPUS) $(PART)
+	@bench/run $(WHERE) -n $(CPUS) $(PART)
 
-#: make kernel   build BASE=6.12 FLAVOUR=fast|debug|rt|vanilla in the cache folder
+#: make kernel   build FLAVOUR=fast|debug|rt|vanilla of BASE=6.12 for ARCH=x86
 kernel: deps
-	@lab/kernel $(BASE) $(FLAVOUR)
+	@lab/kernel $(ON) $(BASE) $(FLAVOUR)
 
 #: make shell    a shell in that kernel (FLAVOUR=..., VM='-n 8' for options of lab/vm)
 shell: kernel
-	@lab/vm -b $(BASE) -f $(FLAVOUR) -t 86400 $(VM) -x -- sh
+	@lab/vm $(WHERE) -f $(FLAVOUR) -t 86400 $(VM) -x -- sh
 
 #: make apply    add lazymm to your own kernel tree: KDIR=/path/to/linux
 apply:
 	@lab/apply "$(KDIR)"
 
+#: make patch    all of it as one patch for BASE, or for the tree KDIR=, on stdout
+patch:
+	@lab/patch $(BASE) $(KDIR)
+
+#: make refresh  write the hooks for BASE anew, for a newer tree: KDIR=
+refresh:
+	@lab/refresh $(BASE) $(KDIR)
+
 #: make deps     install the Debian packages that are missing
 deps:
-	@lab/deps
+	@lab/deps $(WHERE)
 
-#: make clean    remove kernels, trees and sources from the cache folder
+#: make clean    remove kernels, trees and sources from the cache directory
 clean:
 	@lab/clean
 
-.PHONY: help run test test-all soak coverage bench kernel shell apply deps clean
+.PHONY: help run test test-all soak coverage bench kernel shell apply patch refresh deps clean

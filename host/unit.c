@@ -168,8 +168,8 @@ static void mask_has_its_own_lines(void)
 {
 	unsigned int end = lazy_tlb_layout(sizeof(struct mm_struct));
 
-	EXPECT((unsigned long)mm_lazy(mm_a) % SMP_CACHE_BYTES, 0);
-	EXPECT((char *)mm_lazy(mm_a) >= (char *)(mm_a + 1), true);
+	EXPECT((unsigned long)lazy_tlb_of(mm_a) % SMP_CACHE_BYTES, 0);
+	EXPECT((char *)lazy_tlb_of(mm_a) >= (char *)(mm_a + 1), true);
 	EXPECT(end % SMP_CACHE_BYTES, 0);
 	EXPECT((char *)(lazy_tlb_borrowers(mm_a) + 1) <= (char *)mm_a + end, true);
 	/* The bit that enter tests is the one of that mask. */

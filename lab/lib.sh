@@ -31,6 +31,7 @@
 #   terminal_args QEMU's arguments that connect that to its character device 'terminal'
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
+#   icount        parameters of a kernel whose instructions are counted
 #   stale_code    what the console says if QEMU has executed code after it was patched
 #   firmware      UEFI for QEMU
 #   smp           how QEMU is told the number of CPUs, besides by itself: sockets

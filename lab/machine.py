@@ -118,6 +118,10 @@ class Machine:
             foreign = "" if lib.native(wanted.arch) else f"-a {wanted.arch} "
             raise lib.Failure(f"{image} is not built; 'lab/kernel {foreign}{wanted.base} "
                               f"{wanted.flavour}' builds it")
+        many, option = lib.value(self.arch, "many"), lib.value(self.arch, "many_config")
+        if many and wanted.cpus > int(many) and \
+                option not in (build / ".config").read_text().splitlines():
+            raise lib.Failure(f"more than {many} CPUs take the flavour {wanted.flavour}+many")
         with open(build / ".lock", "a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -173,7 +177,9 @@ class Machine:
             "-append", " ".join([
                 f"console={lib.value(arch, 'console')} loglevel=7 panic=-1 nokaslr",
                 "rcupdate.rcu_cpu_stall_timeout=120", *lib.values(arch, "parameters"),
-                *(lib.values(arch, "nmi") if wanted.nmi else []), wanted.parameters])]
+                *(lib.values(arch, "nmi") if wanted.nmi else []),
+                *(lib.values(arch, "icount") if wanted.icount is not None else []),
+                wanted.parameters])]
         for key in ("qemu_args", "terminal_args"):
             for line in lib.values(arch, key):
                 arguments += line.split()

@@ -325,7 +325,7 @@ static void lazy_tlb_shoot(struct work_struct *work)
 
 	cpumask_clear(&targets);
 	llist_for_each_entry(lazy, dying, dying) {
-		struct mm_struct *mm = lazy_mm(lazy);
+		struct mm_struct *mm = lazy_tlb_mm(lazy);
 
 		for_each_cpu(cpu, lazy_tlb_borrowers(mm)) {
 			lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
@@ -345,7 +345,7 @@ static void lazy_tlb_shoot(struct work_struct *work)
 	preempt_enable();
 
 	llist_for_each_entry_safe(lazy, next, dying, dying) {
-		struct mm_struct *mm = lazy_mm(lazy);
+		struct mm_struct *mm = lazy_tlb_mm(lazy);
 
 		if (lazy_tlb_handoff(mm))
 			__mmdrop(mm);
@@ -377,7 +377,7 @@ bool lazy_tlb_final_drop(struct mm_struct *mm)
 	if (lazy_tlb_get_scheme() == LAZY_TLB_SHOOTDOWN) {
 		if (lazy_tlb_borrowed(mm)) {
 			lazy_tlb_count(LAZY_TLB_EV_FINAL_BORROWED);
-			if (llist_add(&mm_lazy(mm)->dying, &lazy_tlb_dying))
+			if (llist_add(&lazy_tlb_of(mm)->dying, &lazy_tlb_dying))
 				queue_work(system_unbound_wq, &lazy_tlb_shoot_work);
 			return false;
 		}

@@ -130,20 +130,20 @@ struct lazy_tlb {
 
 extern unsigned int lazy_tlb_offset;
 
-static __always_inline struct lazy_tlb *mm_lazy(struct mm_struct *mm)
+static __always_inline struct lazy_tlb *lazy_tlb_of(struct mm_struct *mm)
 {
 	return (void *)mm + lazy_tlb_offset;
 }
 
-/* The mm_struct in front of what mm_lazy() returned. */
-static __always_inline struct mm_struct *lazy_mm(struct lazy_tlb *lazy)
+/* The mm_struct in front of what lazy_tlb_of() returned. */
+static __always_inline struct mm_struct *lazy_tlb_mm(struct lazy_tlb *lazy)
 {
 	return (void *)lazy - lazy_tlb_offset;
 }
 
 static __always_inline struct cpumask *lazy_tlb_borrowers(struct mm_struct *mm)
 {
-	return to_cpumask(mm_lazy(mm)->borrowers);
+	return to_cpumask(lazy_tlb_of(mm)->borrowers);
 }
 
 /*

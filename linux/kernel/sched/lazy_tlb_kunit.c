@@ -134,8 +134,8 @@ static void layout(struct kunit *test)
 	unsigned long bitmaps_end = (unsigned long)mm + sizeof(*mm) +
 				    cpumask_size() + mm_cid_size();
 
-	KUNIT_EXPECT_EQ(test, (unsigned long)mm_lazy(mm) % SMP_CACHE_BYTES, 0UL);
-	KUNIT_EXPECT_GE(test, (unsigned long)mm_lazy(mm), bitmaps_end);
+	KUNIT_EXPECT_EQ(test, (unsigned long)lazy_tlb_of(mm) % SMP_CACHE_BYTES, 0UL);
+	KUNIT_EXPECT_GE(test, (unsigned long)lazy_tlb_of(mm), bitmaps_end);
 	KUNIT_EXPECT_TRUE(test, cpumask_empty(lazy_tlb_borrowers(mm)));
 	drop_mm(mm);
 }

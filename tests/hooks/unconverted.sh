@@ -1,0 +1,108 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Compiles, for an architecture that is not converted, the files that the hooks change in
+# the unpatched and the patched tree. For the tests unconverted-*.
+# shellcheck source=../lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+source=$("$top/lab/source" "$base")
+tree=$("$top/lab/tree" "$base")
+
+# As in lab/kernel.
+export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_USER=lazymm KBUILD_BUILD_HOST=lab
+ccache=
+if command -v ccache >/dev/null; then
+	ccache='ccache '
+	export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_BASEDIR=$cache CCACHE_NOHASHDIR=1
+	export CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-4G}
+fi
+
+make_in() { # tree directory arguments...
+	make -s -C "$1" O="$2" ARCH="$linux_arch" CROSS_COMPILE="$prefix" CC="$ccache${prefix}gcc" \
+		-j"$(jobs_here)" "${@:3}" 2>&1
+}
+
+configure() { # tree directory
+	mkdir -p "$2"
+	rm -f "$2/.config"
+	# shellcheck disable=SC2086 # a list of options
+	make_in "$1" "$2" "$target" && "$1/scripts/config" --file "$2/.config" $options &&
+		make_in "$1" "$2" olddefconfig
+}
+
+configure_both() {
+	configure "$source" "$unpatched" && configure "$tree" "$build"
+}
+
+same_configuration() {
+	diff -U 0 --label unpatched --label patched "$unpatched/.config" \
+		<(grep -vx "CONFIG_$new=y" "$build/.config")
+}
+
+symbols_set() {
+	local symbol status=0
+	for symbol in $symbols; do
+		grep -x "CONFIG_$symbol=y" "$build/.config" ||
+			{ echo "CONFIG_$symbol is not set" && status=1; }
+	done
+	return $status
+}
+
+# Our files that the tree's makefiles compile with this configuration.
+own_objects() {
+	local directory
+	for directory in mm kernel/sched; do
+		make -s -f - srctree="$tree" src="$tree/$directory" obj=$directory objects <<-END
+			include $build/include/config/auto.conf
+			include $tree/$directory/Makefile
+			objects: ; @printf '$directory/%s\\n' \$(obj-y)
+		END
+	done | sort | comm -12 - <(cd "$top/linux" && find . -name '*.c' -printf '%P\n' | sed 's/c$/o/' | sort)
+}
+
+# What the hooks change, in directories that all architectures compile.
+touched_objects() {
+	sed -n 's,^+++ b/\([^[:blank:]]*\)\.c.*,\1.o,p' "$top/hooks/$base"/*.patch |
+		grep -E '^(kernel|mm|fs|init|lib)/' |
+		sed 's,^kernel/sched/membarrier.o,kernel/sched/build_utility.o,'
+}
+
+# No function of ours is called that is in none of the objects.
+all_defined() { # objects...
+	(cd "$build" && "${prefix}nm" "$@") | awk '
+		NF == 2 && $1 == "U" { called[$2] }
+		NF == 3 { defined[$3] }
+		END {
+			for (name in called)
+				if (!(name in defined) &&
+				    name ~ /^(__)?(lazy_|table_|tlb_remove_table_sync|sched_cpu_runs)/) {
+					print name " is nowhere"
+					missing = 1
+				}
+			exit missing
+		}'
+}
+
+# Uses what the test has set:
+#	linux_arch   what the kernel calls the architecture
+#	prefix       of the cross compiler
+#	target       the configuration, a target of make
+#	options      changes to it, for the kernel's scripts/config
+#	symbols      must be set in both trees
+#	new          may be set in the patched tree only: a fix sets it for all architectures
+stays_as_it_is() { # objects of this architecture that the hooks concern...
+	local -a objects
+	unpatched=$cache/build/$base-$linux_arch-unpatched build=$cache/build/$base-$linux_arch-patched
+
+	check "both trees can be configured" configure_both
+	finish || return
+	check "the configuration is that of the unpatched tree" same_configuration
+	check "the configuration has the symbols that matter" symbols_set
+	check "the build can be prepared" make_in "$tree" "$build" prepare
+	finish || return
+	mapfile -t objects < <({ own_objects; touched_objects; printf '%s\n' "$@"; } | sort -u)
+	check "${#objects[@]} objects compile without a warning" make_in "$tree" "$build" -k "${objects[@]}"
+	finish || return
+	check "each function of ours that they call is there" all_defined "${objects[@]}"
+	finish
+}
