@@ -1259,6 +1259,7 @@ int main(int argc, char **argv)
 	bool go_on = false;
 	int opt;
 
+	initcall_lazy_tlb_shoot_init();
 	ex = get(sizeof(*ex));
 	ex->max_depth = 5000;
 	ex->frames = get(ex->max_depth * sizeof(*ex->frames));

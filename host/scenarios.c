@@ -265,9 +265,23 @@ static void call_firmware(void)
 	context_switch(&task_b);
 }
 
+static void use_temporary_mm(void)
+{
+	context_switch(&kthread[0]);
+	temporary_mm_call();
+	context_switch(&task_b);
+}
+
 static void go_offline(void)
 {
 	context_switch(&kthread[0]);
+	idle_task_exit();
+}
+
+static void give_up_and_go_offline(void)
+{
+	context_switch(&kthread[0]);
+	sched_force_init_mm();
 	idle_task_exit();
 }
 
@@ -784,10 +798,14 @@ const struct scenario scenarios[] = {
 	  .cpu = { exec_in_kthread, drop_elsewhere } },
 	{ "firmware-call", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { call_firmware, drop_elsewhere } },
+	{ "temporary-mm", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
+	  .cpu = { use_temporary_mm, drop_elsewhere } },
 	{ "offline-after-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { go_offline, offline_and_drop } },
 	{ "offline-before-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { go_offline, finish_and_exit } },
+	{ "give-up-and-offline", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
+	  .cpu = { give_up_and_go_offline, offline_and_drop } },
 
 	/* Walks. */
 	{ "walk", MODES, .setup = mode, .cpu = { walk_once, take_table } },

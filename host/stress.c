@@ -419,6 +419,7 @@ static const struct action actions[] = {
 	{ take_own_table_out, 40, WITH_MM },
 	{ flush, 10, WITH_MM },
 	{ efi_call, 30, ANY },
+	{ temporary_mm_call, 30, ANY },
 	{ run_work, 300, 1 << KERNEL },
 	{ change_scheme, 3, ANY },
 	{ change_mode, 1, ANY },
@@ -612,6 +613,7 @@ int main(int argc, char **argv)
 	char *end;
 	int opt;
 
+	initcall_lazy_tlb_shoot_init();
 	seed = (u64)time(NULL) ^ (u64)getpid() << 32;
 	while ((opt = getopt(argc, argv, "hn:t:s:")) != -1) {
 		switch (opt) {

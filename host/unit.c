@@ -817,6 +817,24 @@ static void shot_in_firmware(void)
 	EXPECT(freed(mm_a), true);
 }
 
+static void temporary_mm_is_loaded(void)
+{
+	switch_mm_irqs_off(mm_a, &firmware_mm, NULL);
+}
+
+static void shot_under_temporary_mm(void)
+{
+	shoot_with(temporary_mm_is_loaded);
+	EXPECT(SLOT(1), OWNED(mm_a));
+	EXPECT(kthread[1].active_mm, mm_a);
+	EXPECT(arch_lazy_tlb_loaded(1), &firmware_mm);
+	EXPECT(freed(mm_a), false);
+	on(1);
+	switch_mm_irqs_off(&firmware_mm, mm_a, NULL);
+	leave(1);
+	EXPECT(freed(mm_a), true);
+}
+
 static void borrow_n_instead(void)
 {
 	switch_mm_irqs_off(mm_a, mm_b, current);
@@ -1173,6 +1191,32 @@ static void firmware_call_restores(void)
 	EXPECT(kthread[1].active_mm, mm_a);
 	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
 	EXPECT(SLOT(1), mm_a);
+}
+
+static void temporary_mm_call_restores(void)
+{
+	borrow(1, mm_a);
+	temporary_mm_call();
+	EXPECT(kthread[1].active_mm, mm_a);
+	EXPECT(arch_lazy_tlb_loaded(1), mm_a);
+	EXPECT(SLOT(1), mm_a);
+}
+
+static void force_init_mm_gives_back(enum lazy_tlb_scheme scheme)
+{
+	lazy_tlb_set_scheme(scheme);
+	borrow(1, mm_a);
+	sched_force_init_mm();
+	EXPECT(kthread[1].active_mm, &init_mm);
+	EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
+	EXPECT(SLOT(1), 0);
+	EXPECT(COUNT(mm_a), 1);
+}
+
+static void force_init_mm_in_each_scheme(void)
+{
+	for (enum lazy_tlb_scheme i = 0; i < LAZY_TLB_NR_SCHEMES; i++)
+		force_init_mm_gives_back(i);
 }
 
 /* -- which CPU runs an mm -------------------------------------------------- */
@@ -1788,7 +1832,8 @@ static const struct test tests[] = {
 	T(shootdown_moves_borrowers), T(shootdown_after_shootdown), T(shootdown_spares_others),
 	T(shootdown_of_own_cpu), T(shootdown_of_a_batch),
 	T(shootdown_after_all_left), T(shootdown_without_borrowers), T(shootdown_of_offline_cpu),
-	T(shot_between_switch_and_leave), T(shot_in_firmware), T(shot_with_count),
+	T(shot_between_switch_and_leave), T(shot_in_firmware),
+	T(shot_under_temporary_mm), T(shot_with_count),
 	T(shot_with_owned_slot), T(shot_with_empty_slot),
 	T(flush_takes_mm_away), T(flush_takes_counted_mm_away), T(flush_without_reference),
 	T(flush_with_users_left), T(flush_in_each_scheme), T(flush_of_other_mm),
@@ -1798,7 +1843,8 @@ static const struct test tests[] = {
 	T(dead_cpu_with_nothing), T(dead_cpu_with_slot), T(dead_cpu_with_reference),
 	T(dead_cpu_with_last_reference), T(cpu_goes_and_comes),
 	T(switch_in_each_scheme), T(use_mm_in_each_scheme), T(exec_in_kthread), T(exit_borrows),
-	T(firmware_call_restores), T(cpu_runs_mm),
+	T(firmware_call_restores),
+	T(temporary_mm_call_restores), T(force_init_mm_in_each_scheme), T(cpu_runs_mm),
 	T(begin_costs_nothing_untracked), T(begin_marks_tracked), T(marker_nests),
 	T(mark_in_each_mode),
 	T(walk_in_mark_in_walk), T(walks_that_each_mode_expects),
@@ -1869,6 +1915,7 @@ int main(int argc, char **argv)
 {
 	unsigned int passed = 0, bad = 0;
 
+	initcall_lazy_tlb_shoot_init();
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-h")) {
 			usage(stdout);

@@ -8,6 +8,7 @@
 #include "hooks.h"
 
 struct mm_struct init_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
+struct workqueue_struct shim_workqueue;
 static struct mm_struct efi_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
 struct rq shim_rq[NR_CPUS];
 struct cpumask shim_possible, shim_online;
@@ -277,6 +278,34 @@ void efi_call(void)
 	if (!current->mm)
 		enter_lazy_tlb(prev, current);
 	local_irq_enable();
+}
+
+void temporary_mm_call(void)
+{
+	struct mm_struct *prev;
+
+	local_irq_disable();
+	prev = arch_lazy_tlb_loaded((unsigned int)smp_processor_id());
+	switch_mm_irqs_off(NULL, &efi_mm, current);
+	local_irq_enable();
+
+	local_irq_disable();
+	switch_mm_irqs_off(NULL, prev, current);
+	local_irq_enable();
+}
+
+void sched_force_init_mm(void)
+{
+	struct mm_struct *mm = current->active_mm, *lazy;
+
+	if (mm == &init_mm)
+		return;
+	local_irq_disable();
+	current->active_mm = &init_mm;
+	switch_mm_irqs_off(mm, &init_mm, current);
+	lazy = lazy_tlb_leave(mm);
+	local_irq_enable();
+	lazy_tlb_put(lazy);
 }
 
 void idle_task_exit(void)

@@ -36,9 +36,14 @@ void exit_mm(void);
 void exec_mmap(struct mm_struct *mm);
 void kthread_use_mm(struct mm_struct *mm);
 void kthread_unuse_mm(struct mm_struct *mm);
-/* A call of EFI firmware. */
+/* A call of EFI firmware, with efi_mm as ->active_mm or behind the back of ->active_mm. */
 void efi_call(void);
-/* This CPU goes offline; then another CPU finishes that. */
+void temporary_mm_call(void);
+/*
+ * This CPU goes offline; then another CPU finishes that. A thread on it may give up what it
+ * borrows before.
+ */
+void sched_force_init_mm(void);
 void idle_task_exit(void);
 void finish_cpu(int cpu);
 
@@ -86,6 +91,8 @@ void user_exit(void);
 /* A TLB flush waits until its interrupts are handled; mm/table_sync.c's initcall asks. */
 extern bool shim_flush_waits;
 int initcall_table_sync_flush_init(void);
+/* Before it has been called, shootdown is handoff. */
+int initcall_lazy_tlb_shoot_init(void);
 /* A flush interrupts no CPU, as if a hypervisor had preempted all other CPUs. */
 extern bool shim_flush_passes_over;
 /* A switch of page tables is no barrier, as on some architectures. */

@@ -354,8 +354,16 @@ struct work_struct {
 
 #define DECLARE_WORK(name, function)	struct work_struct name = { .fn = function }
 #define system_unbound_wq		NULL
+struct workqueue_struct {
+	int unused;
+};
+
+extern struct workqueue_struct shim_workqueue;
+#define WQ_UNBOUND		1
+#define WQ_MEM_RECLAIM		2
+#define alloc_workqueue(name, flags, max)	(&shim_workqueue)
 void shim_queue_work(struct work_struct *work);
-#define queue_work(wq, work)		shim_queue_work(work)
+#define queue_work(wq, work)		((void)(wq), shim_queue_work(work))
 
 struct mutex {
 	int locked;

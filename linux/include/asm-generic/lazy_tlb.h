@@ -4,7 +4,7 @@
 
 struct mm_struct;
 
-/* The mm whose page tables @cpu runs on, NULL if that isn't known. For DEBUG_LAZY_TLB. */
+/* The mm whose page tables @cpu runs on, NULL if that isn't known. */
 static inline struct mm_struct *arch_lazy_tlb_loaded(unsigned int cpu)
 {
 	return NULL;

@@ -106,8 +106,9 @@
  * borrows M and move it to init_mm. ->mm, ->active_mm, the page tables and the slot
  * change in one region with interrupts off everywhere (context switch, exit, exec,
  * kthread_use_mm()), so a slot that holds M in an interrupt means that the interrupted
- * task borrows M. One exception: inside an EFI call ->active_mm is efi_mm and M is due
- * to be restored. The slot stays then, and handoff makes it safe.
+ * task borrows M. One exception: a temporary mm, such as efi_mm inside an EFI call, is
+ * loaded with interrupts on, as ->active_mm or behind its back, and M may be due to be
+ * restored. Slot and page tables stay then, and handoff makes it safe.
  *
  * Order: ->active_mm and the page tables first, then the slot by compare-and-exchange
  * (B"), full barrier, for the same reason as (B). If a final drop got there first, the
@@ -123,6 +124,8 @@
 #include <linux/moduleparam.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
+
+#include <asm/lazy_tlb.h>
 
 #include "lazy_tlb.h"
 
@@ -274,9 +277,13 @@ static bool lazy_tlb_handoff(struct mm_struct *mm)
  */
 static bool lazy_tlb_take_away(struct mm_struct *mm, unsigned long val)
 {
+	struct mm_struct *loaded = arch_lazy_tlb_loaded(smp_processor_id());
 	struct task_struct *tsk = current;
 
 	if (WARN_ON_ONCE(tsk->mm) || tsk->active_mm != mm)
+		return false;
+	/* A temporary mm, and maybe a caller who goes back to @mm. */
+	if (loaded && loaded != mm && loaded != &init_mm)
 		return false;
 
 	tsk->active_mm = &init_mm;
@@ -355,6 +362,16 @@ static void lazy_tlb_shoot(struct work_struct *work)
 
 static DECLARE_WORK(lazy_tlb_shoot_work, lazy_tlb_shoot);
 
+/* The work frees memory, so it has to run when there is none. */
+static struct workqueue_struct *lazy_tlb_shoot_wq __ro_after_init;
+
+static int __init lazy_tlb_shoot_init(void)
+{
+	lazy_tlb_shoot_wq = alloc_workqueue("lazy_tlb", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return 0;
+}
+early_initcall(lazy_tlb_shoot_init);
+
 /**
  * lazy_tlb_final_drop() - free an mm now, or leave it to its borrowers
  * @mm: an mm whose mm_count has reached zero
@@ -374,11 +391,12 @@ bool lazy_tlb_final_drop(struct mm_struct *mm)
 	if (cpumask_empty(lazy_tlb_borrowers(mm)))
 		goto free;
 
-	if (lazy_tlb_get_scheme() == LAZY_TLB_SHOOTDOWN) {
+	/* Without a workqueue, early at boot, there is handoff. */
+	if (lazy_tlb_get_scheme() == LAZY_TLB_SHOOTDOWN && lazy_tlb_shoot_wq) {
 		if (lazy_tlb_borrowed(mm)) {
 			lazy_tlb_count(LAZY_TLB_EV_FINAL_BORROWED);
 			if (llist_add(&lazy_tlb_of(mm)->dying, &lazy_tlb_dying))
-				queue_work(system_unbound_wq, &lazy_tlb_shoot_work);
+				queue_work(lazy_tlb_shoot_wq, &lazy_tlb_shoot_work);
 			return false;
 		}
 	} else if (!lazy_tlb_handoff(mm)) {
@@ -403,8 +421,9 @@ module_param_named(piggyback, lazy_tlb_piggyback, bool, 0444);
  * tables. Emptying the slot there usually leaves nothing for the final drop.
  * It is an optimisation: CPUs that the flush doesn't reach are found later.
  *
- * Context: an address-space flush on a CPU in lazy TLB mode, interrupts
- * disabled. The flusher waits for it and holds a reference on @mm.
+ * Context: an address-space flush on a CPU in lazy TLB mode, or on one that does not
+ * have @mm loaded; interrupts disabled. The flusher waits for it and holds a reference
+ * on @mm.
  */
 void lazy_tlb_exit_flush(struct mm_struct *mm)
 {
