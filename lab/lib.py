@@ -123,6 +123,11 @@ def flavours():
     return ["vanilla"] + sorted(fragments - {"common", "lazymm"})
 
 
+def lacks(base):
+    """Return the flavours that a kernel version has not, with the reasons."""
+    return dict(line.split(" :: ", 1) for line in values(f"base/{base}", "lacks"))
+
+
 def flavour(name):
     """Return the name of a flavour if it is one, maybe with +many or +step."""
     one_of("flavour", name.removesuffix("+many").removesuffix("+step"), flavours())

@@ -10,11 +10,15 @@
 #
 # Keys of a base:
 #   package       Debian's package of its source
-#   suite         the Debian suite that has the package, if not that of this machine
+#   suite         a Debian suite that has the package, if not that of this machine; the first
+#                 that has it is taken
 #   arch          an architecture that the hooks are for
+#   lacks         FLAVOUR :: REASON: a flavour that this version has not
 #   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched
 #                 kernel that doesn't count. HEAD matches its first line, BODY the rest
 #                 (regular expressions of Python)
+#   CONFIG_...    options of the kernel that are others there: the file is a fragment,
+#                 as those of config/, and overrides these
 # Keys of an architecture:
 #   machine       what 'uname -m' calls it
 #   linux         what the kernel's makefiles call it (ARCH)
@@ -86,6 +90,11 @@ flavours() {
 	echo vanilla
 	find "$top/lab/config" -name '*.config' ! -name common.config \
 		! -name lazymm.config -printf '%f\n' | sed 's/\.config$//' | sort
+}
+
+# Why a kernel version has not that flavour; nothing if it has.
+lacks_flavour() { # base flavour
+	values "base/$1" lacks | sed -n "s/^$2 :: //p"
 }
 
 one_of() { # what value accepted...

@@ -57,8 +57,8 @@
  *   kthread_use_mm()             lazy_tlb_leave()
  *   user -> user, same mm        none, and none is needed: CPU 1 sees the old or
  *                                the new task, and both have the mm
- * Which architectures have it, and why: Documentation/mm/table_sync.rst. Only they
- * select ARCH_HAS_TABLE_SYNC_RUNNING.
+ * Which architectures have it, and why: Documentation/mm/table_sync_walkers.rst. Only
+ * they select ARCH_HAS_TABLE_SYNC_RUNNING.
  *
  * Away from mm: a walk of the old task ended before the switch began. rq->curr is
  * stored after that, under the run-queue lock, an smp_mb() in front of it
@@ -86,9 +86,9 @@
  *     that the flush skips are lazy ones, or have another mm loaded. If such a CPU
  *     comes back to mm meanwhile, it sees the new tables: the barriers that the
  *     flush itself relies on are between (mm_cpumask()/is_lazy and tlb_gen).
- *   - An NMI between the clearing of its bit in mm_cpumask() and the switch of
- *     current would walk the old mm unseen by the flush. Walks in NMIs give up
- *     there (nmi_uaccess_okay()), and what is marked is interrupted all the same.
+ *   - An NMI between the load of other page tables and the switch of current would
+ *     walk the old mm unseen by the flush. Walks in NMIs give up there
+ *     (nmi_uaccess_okay()), and what is marked is interrupted all the same.
  *
  * So only marked walks are left to wait for. current->tables_flushed records that there
  * was such a flush:
