@@ -10,6 +10,8 @@ CPUS ?= 64
 # kernel's makefiles know an ARCH, too, and an ARCH of the environment is meant for those.
 ON = $(if $(filter command,$(origin ARCH)),-a $(ARCH))
 WHERE = -b $(BASE) $(ON)
+# Tests are for the default version, and in part for each of the others.
+TESTED = $(if $(filter file,$(origin BASE)),,-b $(BASE)) $(ON)
 MAKEOVERRIDES =
 unexport ARCH BASE
 
@@ -22,11 +24,12 @@ run: deps
 
 #: make test     everything that must hold; last line 'N passed, N failed', maybe ', N skipped'
 test: deps
-	@tests/run $(WHERE)
+	@tests/run $(TESTED)
 
-#: make test-all  and what takes long: other architectures, half an hour of stress a kernel
+#: make test-all  and what takes long: all of it for each kernel version, half an hour of
+#:                stress a kernel
 test-all: deps
-	@tests/run -s all $(WHERE)
+	@tests/run -s all $(TESTED)
 
 #: make soak     guests with a random mixture of it all for HOURS=1; SEED= the same again
 soak: deps
