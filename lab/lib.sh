@@ -12,6 +12,7 @@
 #   package       Debian's package of its source
 #   suite         a Debian suite that has the package, if not that of this machine; the first
 #                 that has it is taken
+#   from          RELEASE :: REASON: the oldest point release that the hooks are for
 #   arch          an architecture that the hooks are for
 #   lacks         FLAVOUR :: REASON: a flavour that this version has not
 #   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched

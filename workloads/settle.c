@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Not a workload: gets every mm_struct freed that can be, and prints the number of those
- * that are left. A visit makes a CPU give back the mm that it borrowed; other mms are freed
- * after a grace period or by a work item.
+ * that are left. A visit makes a CPU give back the mm that it borrowed; khugepaged lets the
+ * mm go that it looked at last; other mms are freed after a grace period or by a work item.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,11 +19,25 @@ static void visit_cpus(void)
 	unpin();
 }
 
+#define SLEEP	"/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs"
+
+/* A write of its time to sleep wakes it up. */
+static void wake_khugepaged(void)
+{
+	char sleep[32];
+
+	if (read_text(SLEEP, sleep, sizeof(sleep)))
+		return;		/* no transparent huge pages */
+	if (write_text(SLEEP, sleep))
+		die(SLEEP ": %m");
+}
+
 static int settle(void)
 {
 	long end = now_ms() + 5000;
 	long now, before;
 
+	wake_khugepaged();
 	visit_cpus();
 	now = count_mms();
 	do {

@@ -256,10 +256,6 @@ static __always_inline void lazy_tlb_finish(struct mm_struct *owned)
 	mmdrop_sched(owned);
 }
 
-/* Enter (A) and leave (B) are the full barriers that concurrency ids need. */
-#define smp_mb__after_lazy_tlb_enter()	do { } while (0)
-#define smp_mb__after_lazy_tlb_leave()	do { } while (0)
-
 #else /* !CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
 
 #define __lazy_tlb_enter(mm, tsk)	lazy_tlb_enter(mm, tsk)
@@ -271,13 +267,6 @@ static __always_inline void lazy_tlb_finish(struct mm_struct *mm)
 	membarrier_mm_sync_core_before_usermode(mm);
 	mmdrop_lazy_tlb_sched(mm);
 }
-
-/*
- * The full barriers that concurrency ids need: enter counts with an atomic operation,
- * leave drops nothing before finish_task_switch().
- */
-#define smp_mb__after_lazy_tlb_enter()	smp_mb__after_mmgrab()
-#define smp_mb__after_lazy_tlb_leave()	smp_mb()	/* between rq->curr and the ids */
 
 #endif /* CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
 
