@@ -51,13 +51,22 @@ kernel: deps
 shell: kernel
 	@lab/vm $(WHERE) -f $(FLAVOUR) -t 86400 $(VM) -x -- sh
 
-#: make apply    add lazymm to your own kernel tree: KDIR=/path/to/linux
+#: make apply    add lazymm to your own kernel tree: KDIR=/path/to/linux; GIT=1: in commits
 apply:
-	@lab/apply "$(KDIR)"
+	@lab/apply $(if $(filter-out 0,$(GIT)),-g) "$(KDIR)"
 
 #: make patch    all of it as one patch for BASE, or for the tree KDIR=, on stdout
 patch:
 	@lab/patch $(BASE) $(KDIR)
+
+#: make series   mails for git am, with a cover letter, in out/series/BASE: KDIR= another tree,
+#:               SERIES='-v 2 -s' options of lab/series
+series:
+	@lab/series $(SERIES) $(BASE) $(KDIR)
+
+#: make fit      which point releases of Debian's archive the hooks fit: out/fit/table.txt
+fit:
+	@lab/fit
 
 #: make refresh  write the hooks for BASE anew, for a newer tree: KDIR=
 refresh:
@@ -71,4 +80,5 @@ deps:
 clean:
 	@lab/clean
 
-.PHONY: help run test test-all soak coverage bench kernel shell apply patch refresh deps clean
+.PHONY: help run test test-all soak coverage bench kernel shell apply patch series fit \
+	refresh deps clean
