@@ -98,6 +98,14 @@ lacks_flavour() { # base flavour
 	values "base/$1" lacks | sed -n "s/^$2 :: //p"
 }
 
+# Why the hooks for a kernel version are not for that point release; nothing if they are.
+too_old() { # base release
+	local from
+	from=$(values "base/$1" from)
+	[ -z "$from" ] || [ "$(printf '%s\n' "${from%% :: *}" "$2" | sort -V | head -n 1)" = "${from%% :: *}" ] ||
+		echo "they are for ${from%% :: *} and later: ${from#* :: }"
+}
+
 one_of() { # what value accepted...
 	local what=$1 value=$2 name
 	shift 2
