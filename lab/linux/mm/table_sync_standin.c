@@ -8,9 +8,10 @@
  * perf_get_page_size() does for kernel addresses. So an NMI in gup_fast() makes a walk
  * inside a walk of the same mm or of another one.
  *
- * A hypervisor. On bare x86 page tables are freed as pages are, after a flush; guests
- * of KVM, Xen and Hyper-V free them by tlb_remove_table(). With the boot parameter
- * table_sync_standin.free=rcu this kernel does so as well. With
+ * A hypervisor. Where the kernel can't reclaim page tables (PT_RECLAIM), it frees them on
+ * bare x86 as pages, after a flush; guests of KVM, Xen and Hyper-V free them by
+ * tlb_remove_table(). With the boot parameter table_sync_standin.free=rcu this kernel does
+ * so as well; kernels with PT_RECLAIM always do. With
  * table_sync_standin.flush=kvm its flushes leave out CPUs that are in a walk, as KVM's
  * leave out vCPUs that the host has preempted in one; such a CPU flushes when the walk
  * is over.
@@ -138,7 +139,9 @@ static int free_set(const char *val, const struct kernel_param *kp)
 {
 	if (strcmp(val, "rcu"))
 		return -EINVAL;
+#ifndef CONFIG_PT_RECLAIM
 	pv_ops.mmu.tlb_remove_table = tlb_remove_table;
+#endif
 	return 0;
 }
 
