@@ -7,9 +7,11 @@
  *   enter+leave	what borrows and gives back, and no more. For Linux without lazymm that
  *			is a pair of atomic operations on the count.
  *   switch		what context_switch() and finish_task_switch() execute for it, from a
- *			user task to a kernel thread and back, in their order. Linux without
- *			lazymm has a barrier for concurrency ids beside the count, which leave
- *			makes unnecessary.
+ *			user task to a kernel thread and back, in their order.
+ *   switch+cid		the same in Linux 6.12, which has barriers for concurrency ids in
+ *			addition: one on the way back without lazymm, which the atomic
+ *			operation of the count saves on the way there; with lazymm one on the
+ *			way there, which leave saves on the way back.
  *
  * All ways are measured one after the other for a short time, and that is repeated. A ratio
  * is one of two figures of the same round, so it does not change if the machine becomes
@@ -64,7 +66,7 @@ static __always_inline void scheme_pair(struct task_struct *task, struct task_st
 		lazy_tlb_finish(owned);
 }
 
-/* -- switch: context_switch() and finish_task_switch() of Linux 6.12 ------- */
+/* -- switch: context_switch() and finish_task_switch() ---------------------- */
 
 /*
  * With the barrier that x86 has in switch_mm_irqs_off() before a lazy CPU looks at tlb_gen.
@@ -99,7 +101,8 @@ static __always_inline void vanilla_finish(struct run_queue *rq, struct task_str
 	mmdrop_sched(prev_mm);
 }
 
-static __always_inline void vanilla_switch(struct task_struct *task, struct task_struct *kernel)
+static __always_inline void vanilla_round(struct task_struct *task, struct task_struct *kernel,
+					  bool cid)
 {
 	struct run_queue *rq = &run_queue[smp_processor_id()];
 
@@ -107,14 +110,16 @@ static __always_inline void vanilla_switch(struct task_struct *task, struct task
 	enter_lazy_tlb(task->active_mm, kernel);
 	WRITE_ONCE(kernel->active_mm, task->active_mm);
 	mmgrab(task->active_mm);
-	smp_mb__after_atomic();		/* switch_mm_cid(), to kernel */
+	if (cid)
+		smp_mb__after_atomic();	/* switch_mm_cid(), to kernel */
 	vanilla_finish(rq, kernel);
 
 	WRITE_ONCE(rq->curr, task);
 	switch_mm_of_lazy_cpu(kernel->active_mm, task);
 	WRITE_ONCE(rq->prev_mm, kernel->active_mm);
 	WRITE_ONCE(kernel->active_mm, NULL);
-	smp_mb();			/* switch_mm_cid(), to user */
+	if (cid)
+		smp_mb();		/* switch_mm_cid(), to user */
 	vanilla_finish(rq, task);
 }
 
@@ -126,13 +131,16 @@ static __always_inline void scheme_finish(struct run_queue *rq)
 		lazy_tlb_finish(prev_mm);
 }
 
-static __always_inline void scheme_switch(struct task_struct *task, struct task_struct *kernel)
+static __always_inline void scheme_round(struct task_struct *task, struct task_struct *kernel,
+					 bool cid)
 {
 	struct run_queue *rq = &run_queue[smp_processor_id()];
 	struct mm_struct *active_mm, *owned;
 
 	WRITE_ONCE(rq->curr, kernel);
 	WRITE_ONCE(kernel->active_mm, __lazy_tlb_enter(task->active_mm, kernel));
+	if (cid)
+		smp_mb();		/* switch_mm_cid(), to kernel */
 	scheme_finish(rq);
 
 	WRITE_ONCE(rq->curr, task);
@@ -145,6 +153,19 @@ static __always_inline void scheme_switch(struct task_struct *task, struct task_
 	lazy_tlb_sync_core(active_mm, task->mm);
 	scheme_finish(rq);
 }
+
+#define WITH_AND_WITHOUT_CID(round)							\
+static __always_inline void round##_switch(struct task_struct *task, struct task_struct *kernel) \
+{											\
+	round##_round(task, kernel, false);						\
+}											\
+static __always_inline void round##_switch_cid(struct task_struct *task, struct task_struct *kernel) \
+{											\
+	round##_round(task, kernel, true);						\
+}
+
+WITH_AND_WITHOUT_CID(vanilla)
+WITH_AND_WITHOUT_CID(scheme)
 
 /* -- what is measured ------------------------------------------------------ */
 
@@ -164,6 +185,8 @@ MANY_OF(vanilla_pair)
 MANY_OF(scheme_pair)
 MANY_OF(vanilla_switch)
 MANY_OF(scheme_switch)
+MANY_OF(vanilla_switch_cid)
+MANY_OF(scheme_switch_cid)
 
 static const struct workload {
 	const char *name;
@@ -171,6 +194,7 @@ static const struct workload {
 } workloads[] = {
 	{ "enter+leave", many_vanilla_pair, many_scheme_pair },
 	{ "switch", many_vanilla_switch, many_scheme_switch },
+	{ "switch+cid", many_vanilla_switch_cid, many_scheme_switch_cid },
 };
 
 #define NR_WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
@@ -421,8 +445,9 @@ static void usage(FILE *to)
 		"(one local store, one full barrier) and to Linux without lazymm. A switch of page\n"
 		"tables, which 'none' does twice, is a store and a barrier here.\n"
 		"  -w WORKLOAD      enter+leave: what borrows and gives back, no more (default);\n"
-		"                   switch: what context_switch() executes for it, with the barriers\n"
-		"                   of concurrency ids and lazy TLBs\n"
+		"                   switch: what context_switch() executes for it, with the barrier\n"
+		"                   of lazy TLBs; switch+cid: in addition the barriers that Linux\n"
+		"                   6.12 has for concurrency ids\n"
 		"  -n THREADS       default: a thread for each core, at most %d\n"
 		"  -r ROUNDS        a round measures each scheme once, default %d\n"
 		"  -t MICROSECONDS  for each scheme in each round, default %.0f\n"
@@ -437,7 +462,7 @@ static const struct workload *find_workload(const char *name)
 	for (size_t i = 0; i < NR_WORKLOADS; i++)
 		if (!strcmp(name, workloads[i].name))
 			return &workloads[i];
-	fprintf(stderr, "contention: there is no workload '%s'; accepted: enter+leave, switch\n", name);
+	fprintf(stderr, "contention: there is no workload '%s'; accepted: enter+leave, switch, switch+cid\n", name);
 	exit(2);
 }
 

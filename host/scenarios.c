@@ -115,29 +115,34 @@ static void drop_elsewhere(void)
 	last_put(mm_a);
 }
 
-/*
- * CPU 1 drops the last reference after it has seen a flag, which CPU 0 stores without a
- * barrier after enter. Only the barrier (A) of enter puts the slot before the flag; its
- * partner is the decrement (A") in mmdrop().
- */
-static int flag;
-
-static void borrow_and_set_flag(void)
+/* As exit_elsewhere(), with no interrupt that could stand in for the release of ->on_cpu. */
+static void move_and_exit(void)
 {
-	context_switch(&kthread[0]);
-	WRITE_ONCE(flag, 1);
+	context_switch(&task_a);
+	exit_mm_clear();
+	last_put(mm_a);
 	context_switch(&task_b);
 }
 
-static bool flag_is_set(void *unused)
+/* CPU 0 goes on with the mm that its task takes away. */
+static void borrow(void)
 {
-	return mem_load(&flag, sizeof(flag), MEM_RELAXED);
+	context_switch(&kthread[0]);
+	kthread_use_mm(mm_b);
 }
 
-static void drop_after_flag(void)
+/* Task A borrows the mm that it gives up, moves to CPU 1, and drops its reference there. */
+static void exit_half(void)
 {
-	shim_wait(flag_is_set, NULL);
+	exit_mm_clear();
+	borrow_and_leave();
+}
+
+static void exit_other_half(void)
+{
+	context_switch(&task_a);
 	last_put(mm_a);
+	context_switch(&kthread[1]);
 }
 
 /* One task has called kthread_use_mm() or exec_mmap() with a reference of its own to mm B. */
@@ -651,29 +656,6 @@ static void y_comes_with_x(void)
 		violation("CPU 1 has seen y before x");
 }
 
-/* "Again": the CPU has borrowed mm A before, so enter finds its bit set in the mask. */
-static void name_barrier(unsigned int value, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s%s", scheme_names[value / 2].name, value % 2 ? " again" : "");
-}
-
-static void enter_as_barrier(unsigned int value)
-{
-	by_scheme(value / 2);
-	shim_weak_switch = true;
-	if (value % 2)
-		lazy_tlb_borrowers(mm_a)->bits[0] = 1;
-}
-
-static void enter_between(void)
-{
-	local_irq_disable();
-	WRITE_ONCE(x, 1);
-	task_a.active_mm = lazy_tlb_enter(mm_a, &task_a);
-	saw_y = READ_ONCE(y);
-	local_irq_enable();
-}
-
 static void leave_as_barrier(unsigned int value)
 {
 	by_scheme(value);
@@ -780,8 +762,10 @@ const struct scenario scenarios[] = {
 	/* Borrowed mms. */
 	{ "leave-and-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere } },
-	{ "drop-after-flag", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
-	  .cpu = { borrow_and_set_flag, drop_after_flag } },
+	{ "move-and-exit", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
+	  .cpu = { borrow, move_and_exit } },
+	{ "exit-and-move", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
+	  .cpu = { exit_half, exit_other_half } },
 	{ "exit-elsewhere", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
 	  .cpu = { borrow_and_leave, exit_elsewhere } },
 	{ "two-borrowers", SCHEMES, .setup = two_tasks, .check = mm_a_is_free_and_b_used,
@@ -850,9 +834,6 @@ const struct scenario scenarios[] = {
 	/* Barriers. */
 	{ "write-barrier", .values = ONCE(1), .setup = by_scheme, .check = y_comes_with_x,
 	  .cpu = { x_before_y, look_at_y_then_x } },
-	{ "enter-is-a-barrier", .values = ONCE(2 * LAZY_TLB_NR_SCHEMES), .describe = name_barrier,
-	  .setup = enter_as_barrier, .check = one_saw_the_other,
-	  .cpu = { enter_between, y_then_x } },
 	{ "leave-is-a-barrier", SCHEMES, .setup = leave_as_barrier, .check = one_saw_the_other,
 	  .cpu = { leave_between, y_then_x } },
 	{ "each-sharer-is-a-barrier", .values = 1, .setup = mode,

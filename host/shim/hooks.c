@@ -206,7 +206,7 @@ void context_switch(struct task_struct *next)
 	preempt_enable();
 }
 
-void exit_mm(void)
+void exit_mm_clear(void)
 {
 	struct mm_struct *mm = current->mm;
 
@@ -215,6 +215,13 @@ void exit_mm(void)
 	WRITE_ONCE(current->mm, NULL);
 	current->active_mm = lazy_tlb_enter(mm, current);
 	local_irq_enable();
+}
+
+void exit_mm(void)
+{
+	struct mm_struct *mm = current->mm;
+
+	exit_mm_clear();
 	mmput(mm);
 }
 

@@ -32,6 +32,8 @@ void start_task(int cpu, struct task_struct *task);
 void context_switch(struct task_struct *next);
 /* The current task gives up its mm and goes on as a kernel thread does. */
 void exit_mm(void);
+/* The first part of that: the reference is still held. */
+void exit_mm_clear(void);
 /* The current task, with or without an mm, gets @mm and the caller's reference. */
 void exec_mmap(struct mm_struct *mm);
 void kthread_use_mm(struct mm_struct *mm);

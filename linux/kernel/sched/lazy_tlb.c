@@ -32,29 +32,42 @@
  *
  *   CPU 0                                 CPU 1
  *   =====                                 =====
- *   [the task holds mm_users/mm_count]
- *   enter:
+ *   [task T holds mm_users/mm_count]
+ *   enter, when T stops using M:
  *     set own bit in borrowers
- *     slot = M
- *     smp_mb()                      (A)
- *   ...
- *   the task's reference is dropped,
- *   here or wherever it runs by then:
- *     atomic_dec_and_test()         (A')
- *                                         mmdrop: atomic_dec_and_test()
- *                                         is true                    (A")
+ *     slot = M                      (A)
+ *   finish_task():
+ *     release: T->on_cpu = 0        (A*)
+ *                                         acquire: T->on_cpu is 0
+ *                                         [T runs]
+ *                                         T drops its reference:
+ *                                           atomic_dec_and_test()    (A')
+ *                                         mmdrop, here or on a third CPU:
+ *                                           atomic_dec_and_test()
+ *                                           is true                  (A")
  *                                         for each CPU in borrowers:
  *                                           read its slot
  *
- * The drop that reaches zero is ordered after all others, each of which is a
- * full barrier and comes after an enter on behalf of its task: (A) orders slot
- * and mask before (A'), and (A") before the reads. So the final drop sees M in
- * the slot unless it was emptied meanwhile. With zero references nobody can
- * enter any more: enter needs one.
+ * Enter is made of plain stores. What orders them is what T has to go through before
+ * it drops its own reference, and nobody else drops that:
  *
- * (A) is also the barrier that switch_mm_cid() needs on a user->kernel switch,
- * between the store to rq->curr and its look at the concurrency ids. Enter is a
- * full barrier in every scheme for that reason.
+ *   context_switch()    T is switched away from with ->mm == M, and drops M in
+ *                       exit_mm(), exec_mmap() or kthread_unuse_mm() when it runs
+ *                       again.
+ *   exit_mm(),          T itself borrows M, with interrupts off, and drops its reference
+ *   kthread_unuse_mm()  afterwards.
+ *
+ * If T is on CPU 0 still, or again, the order is that of the program. Else it has moved,
+ * and (A*) lies between: a wakeup that places T elsewhere waits for it with an acquire
+ * (try_to_wake_up()); a balancer that pulls T takes the lock of CPU 0's run queue, which
+ * CPU 0 held until after (A*). Either way (A) comes before (A').
+ *
+ * The drop that reaches zero is ordered after all others, and both (A') and (A") are
+ * full barriers. So the final drop sees bit and slot, unless the slot was emptied
+ * meanwhile. With zero references nobody can enter any more: enter needs one.
+ *
+ * The barriers of membarrier(2) are in front of the store to rq->curr and of the one that
+ * clears ->mm (smp_mb__after_spinlock()), not behind: nobody relies on one in enter.
  *
  *
  * Leave against final drop: freed once, and not too early
@@ -78,11 +91,10 @@
  * when CPU 1 goes on to free M.
  *
  * (B) is also the barrier of membarrier(2) between the store to rq->curr and the
- * return to user space on a kernel->user switch that changes no page tables, and
- * the one that switch_mm_cid() needs there between that store and its look at the
- * concurrency ids. context_switch() therefore leaves as soon as switch_mm_irqs_off()
- * has returned, with interrupts off. A reference that leave finds waits in rq->prev_mm
- * for finish_task_switch(), where an mm may be freed. If the mm stays the same,
+ * return to user space on a kernel->user switch that changes no page tables.
+ * context_switch() therefore leaves as soon as switch_mm_irqs_off() has returned, with
+ * interrupts off. A reference that leave finds waits in rq->prev_mm for
+ * finish_task_switch(), where an mm may be freed. If the mm stays the same,
  * context_switch() synchronises the core after leave, for membarrier(2) (SYNC_CORE).
  *
  * switch_mm_irqs_off() must not put the page tables off until later. Architectures
@@ -457,8 +469,11 @@ void lazy_tlb_exit_flush(struct mm_struct *mm)
  * or mm_count) on @mm is held until after the call. @mm is not init_mm and not
  * static.
  *
+ * No memory barrier. The caller drops the reference on this CPU, or after a release that
+ * comes later than this call, as that of ->on_cpu.
+ *
  * Return: the mm to store as @tsk's active_mm: @mm, or &init_mm if the scheme
- * is not to borrow. A full memory barrier in every scheme.
+ * is not to borrow.
  */
 struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 {

@@ -169,16 +169,15 @@ static inline void lazy_tlb_check_free(struct mm_struct *mm) { }
 
 void lazy_tlb_first_borrow(struct mm_struct *mm);
 
-/* Borrow with a reference in mm_count. A full memory barrier (A). */
+/* Borrow with a reference in mm_count. */
 static __always_inline void lazy_tlb_borrow_counted(struct mm_struct *mm)
 {
 	this_cpu_write(lazy_tlb_slot.val, (unsigned long)mm | LAZY_TLB_OWNED);
 	mmgrab(mm);
-	smp_mb__after_atomic();	/* A, pairs with A" in mmdrop() */
 	lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 }
 
-/* Borrow without one. A full memory barrier (A). */
+/* Borrow without one. */
 static __always_inline void lazy_tlb_borrow_slot(struct mm_struct *mm)
 {
 	struct lazy_tlb_slot *slot = this_cpu_ptr(&lazy_tlb_slot);
@@ -186,8 +185,8 @@ static __always_inline void lazy_tlb_borrow_slot(struct mm_struct *mm)
 	/* No switch clears the bit, so only the first one writes what others read. */
 	if (unlikely(!lazy_tlb_has_borrowed(slot, mm)))
 		lazy_tlb_first_borrow(mm);
-	/* A, pairs with A" in mmdrop() */
-	smp_store_mb(slot->val, (unsigned long)mm);
+	/* A, before the task's own drop (A'), see 'Enter against final drop' */
+	WRITE_ONCE(slot->val, (unsigned long)mm);
 }
 
 /* lazy_tlb_enter() for the context switch. */
@@ -210,7 +209,6 @@ __lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 		return mm;
 	}
 	switch_mm_irqs_off(mm, &init_mm, tsk);
-	smp_mb();	/* A, for switch_mm_cid() */
 	return &init_mm;
 }
 
@@ -225,7 +223,7 @@ static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
 	lazy_tlb_count(LAZY_TLB_EV_LEAVE);
 
 	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
-		smp_mb();	/* B, for membarrier(2) and switch_mm_cid() */
+		smp_mb();	/* B, for membarrier(2) */
 		return NULL;
 	}
 
