@@ -38,6 +38,7 @@
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted
 #   stale_code    what the console says if QEMU has executed code after it was patched
+#   wrong_clock   what the console says if the guest has measured its clock's rate wrongly
 #   firmware      UEFI for QEMU
 #   smp           how QEMU is told the number of CPUs, besides by itself: sockets
 #   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
