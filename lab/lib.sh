@@ -107,6 +107,44 @@ too_old() { # base release
 		echo "they are for ${from%% :: *} and later: ${from#* :: }"
 }
 
+# The files that a patch changes.
+patched_files() { # patch...
+	sed -n 's,^+++ b/\([^[:blank:]]*\).*,\1,p' "$@"
+}
+
+# The steps of a base's series, in their order.
+steps() { # base
+	sed 's/[[:blank:]].*//; /^#/d; /^$/d' "$top/hooks/$1/series"
+}
+
+# The patches of hooks/overlay, in the order of a base's series, which names all of them.
+overlay_patches() { # base
+	local named step
+	named=$(for step in $(steps "$1"); do
+		[ ! -f "$top/hooks/overlay/$step" ] || echo "$step"
+	done)
+	[ "$(LC_ALL=C sort <<<"$named")" = "$(cd "$top/hooks/overlay" 2>/dev/null &&
+		printf '%s\n' *.patch | grep -vxF '*.patch' | LC_ALL=C sort)" ] ||
+		die "hooks/$1/series doesn't name each patch of hooks/overlay once"
+	[ -z "$named" ] || echo "$named"
+}
+
+# The subject and the message of a step: the hook's, or if that has none, its overlay patch's.
+step_message() { # base step
+	local file
+	file=$top/hooks/$1/$2
+	[ -f "$file" ] && [ "$(head -n 1 "$file")" != --- ] || file=$top/hooks/overlay/$2
+	sed '/^---$/,$d' "$file" | git stripspace
+}
+
+# Puts a patch of hooks/overlay, or with -R its reverse, on a copy of linux/, without fuzz.
+# A patch without a hunk is only a message yet.
+patch_overlay() { # directory [-R] patch
+	[ -n "$(patched_files "${!#}")" ] || return 0
+	patch -d "$1" -p1 --fuzz=0 --no-backup-if-mismatch -r - -f -s "${@:2:$#-2}" \
+		<"${!#}" >/dev/null 2>&1
+}
+
 one_of() { # what value accepted...
 	local what=$1 value=$2 name
 	shift 2
