@@ -3,6 +3,7 @@
 
 BASE ?= $(shell readlink base/default)
 FLAVOUR ?= fast
+CONFIG ?= running
 HOURS ?= 1
 CPUS ?= 64
 
@@ -13,7 +14,7 @@ WHERE = -b $(BASE) $(ON)
 # Tests are for the default version, and in part for each of the others.
 TESTED = $(if $(filter file,$(origin BASE)),,-b $(BASE)) $(ON)
 MAKEOVERRIDES =
-unexport ARCH BASE
+unexport ARCH BASE CONFIG
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -28,6 +29,7 @@ test: deps
 
 #: make test-all  and what takes long: all of it for each kernel version, half an hour of
 #:                stress a kernel
+test-all: DEPS = -d
 test-all: deps
 	@tests/run -s all $(TESTED)
 
@@ -64,6 +66,12 @@ patch:
 series:
 	@lab/series $(SERIES) $(BASE) $(KDIR)
 
+#: make deb      Debian packages in out/deb/BASE, to install beside other kernels:
+#:               CONFIG=running|small|FILE; BTF=1: with types for BPF programs
+deb: DEPS = -d
+deb: deps
+	@lab/deb $(if $(filter-out 0,$(BTF)),-g) $(BASE) "$(CONFIG)"
+
 #: make fit      which point releases of Debian's archive the hooks fit: out/fit/table.txt
 fit:
 	@lab/fit
@@ -74,11 +82,11 @@ refresh:
 
 #: make deps     install the Debian packages that are missing
 deps:
-	@lab/deps $(WHERE)
+	@lab/deps $(DEPS) $(WHERE)
 
 #: make clean    remove kernels, trees and sources from the cache directory
 clean:
 	@lab/clean
 
-.PHONY: help run test test-all soak coverage bench kernel shell apply patch series fit \
-	refresh deps clean
+.PHONY: help run test test-all soak coverage bench kernel shell apply patch series deb \
+	fit refresh deps clean

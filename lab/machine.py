@@ -41,7 +41,11 @@ class Machine:
         self.old_terminal = None
         self.files = {name: Tail(self.directory / name) for name in ("console", "output")}
         try:
-            self._copy_kernel()
+            (self.shared / "modules").mkdir(parents=True)
+            if wanted.package:
+                self._unpack_kernel()
+            else:
+                self._copy_kernel()
             self._prepare_shared()
             self._start()
         except BaseException:
@@ -118,10 +122,7 @@ class Machine:
             foreign = "" if lib.native(wanted.arch) else f"-a {wanted.arch} "
             raise lib.Failure(f"{image} is not built; 'lab/kernel {foreign}{wanted.base} "
                               f"{wanted.flavour}' builds it")
-        many, option = lib.value(self.arch, "many"), lib.value(self.arch, "many_config")
-        if many and wanted.cpus > int(many) and \
-                option not in (build / ".config").read_text().splitlines():
-            raise lib.Failure(f"more than {many} CPUs take the flavour {wanted.flavour}+many")
+        self._check_cpus(build / ".config")
         with open(build / ".lock", "a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -131,9 +132,36 @@ class Machine:
             shutil.copyfile(image, self.directory / "kernel")
             if "CONFIG_KCSAN=y\n" in (build / ".config").read_text():
                 shutil.copyfile(build / "vmlinux", self.directory / "vmlinux")
-            (self.shared / "modules").mkdir(parents=True)
             for module in build.glob("**/*.ko"):
                 shutil.copy(module, self.shared / "modules")
+
+    def _unpack_kernel(self):
+        """Take the kernel out of a Debian package."""
+        package, root = self.wanted.package, self.directory / "package"
+        done = subprocess.run(["dpkg-deb", "-x", package, root], capture_output=True, text=True)
+        if done.returncode:
+            raise lib.Failure(f"can't unpack '{package}': {done.stderr.strip()}")
+        configs = list(root.glob("boot/config-*"))
+        images = list(root.glob("boot/vmlinu[xz]-*"))
+        if len(configs) != 1 or len(images) != 1:
+            raise lib.Failure(f"'{package}' has {len(images)} kernels in /boot, should be one")
+        self._check_cpus(configs[0])
+        if "CONFIG_NET_9P_VIRTIO=y" not in configs[0].read_text().splitlines():
+            raise lib.Failure(f"the kernel of '{package}' can't mount what it gets from the lab: "
+                              "CONFIG_NET_9P_VIRTIO=y is not in its configuration")
+        shutil.move(images[0], self.directory / "kernel")
+        for module in root.glob("**/*.ko"):
+            shutil.move(module, self.shared / "modules")
+        shutil.rmtree(root)
+
+    def _check_cpus(self, config):
+        """Fail if the kernel with that configuration can't boot with so many CPUs."""
+        wanted = self.wanted
+        many, option = lib.value(self.arch, "many"), lib.value(self.arch, "many_config")
+        if many and wanted.cpus > int(many) and option not in config.read_text().splitlines():
+            kernel = f"the flavour {wanted.flavour}+many" if not wanted.package \
+                else f"a kernel with {option}"
+            raise lib.Failure(f"more than {many} CPUs take {kernel}")
 
     def _prepare_shared(self):
         (self.shared / "command").write_text(shlex.join(self.wanted.command) + "\n")
