@@ -17,8 +17,8 @@
  * is over.
  *
  * INVLPGB, with which hardware flushes other CPUs' TLBs. With table_sync_standin.flush=invlpgb
- * a flush does on other CPUs what that would: their TLBs are flushed, no code of theirs
- * is interrupted in a way that they could see, and lazy ones stay lazy.
+ * a flush of several CPUs does what that would: their TLBs are flushed, none of them runs
+ * flush_tlb_func(), and lazy ones stay lazy.
  */
 #include <linux/atomic.h>
 #include <linux/hardirq.h>
@@ -85,7 +85,7 @@ late_initcall(standin_init);
 enum { VCPU_RUNS, VCPU_IN_WALK, VCPU_FLUSH_DUE };
 
 static DEFINE_PER_CPU(atomic_t, vcpu);
-static DEFINE_PER_CPU(struct cpumask, cpus_to_flush);
+static DEFINE_PER_CPU(struct cpumask, vcpus_to_flush);
 
 /**
  * table_sync_vcpu_walks() - flushes may leave this CPU out from now on
@@ -113,7 +113,7 @@ void table_sync_vcpu_goes_on(void)
 
 static void flush_as_kvm(const struct cpumask *cpumask, const struct flush_tlb_info *info)
 {
-	struct cpumask *mask = this_cpu_ptr(&cpus_to_flush);
+	struct cpumask *mask = this_cpu_ptr(&vcpus_to_flush);
 	int cpu;
 
 	cpumask_copy(mask, cpumask);
@@ -134,15 +134,7 @@ static void flush_tlb_of_cpu(void *unused)
 
 static void flush_as_invlpgb(const struct cpumask *cpumask, const struct flush_tlb_info *info)
 {
-	/* No CPU runs this twice at a time: preemption is off. */
-	struct cpumask *others = this_cpu_ptr(&cpus_to_flush);
-	unsigned int cpu = smp_processor_id();
-
-	cpumask_copy(others, cpumask);
-	__cpumask_clear_cpu(cpu, others);
-	on_each_cpu_mask(others, flush_tlb_of_cpu, NULL, true);
-	if (cpumask_test_cpu(cpu, cpumask))
-		native_flush_tlb_multi(cpumask_of(cpu), info);
+	on_each_cpu_mask(cpumask, flush_tlb_of_cpu, NULL, true);
 }
 
 /* The parameters are read before there is a second CPU. */
