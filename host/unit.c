@@ -1534,16 +1534,22 @@ static void sync_spares_user_mode(void)
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 1);
 }
 
-/* The states idle and guest are not user mode. */
-static void sync_spares_user_mode_only(void)
+static void sync_spares_guests(void)
 {
 	if (!HAS_RUNNING)
 		return;
 	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_GUEST);
 	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
-	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(interrupted_cpus(), 0x4);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 1);
+}
+
+static void sync_does_not_spare_idle_state(void)
+{
+	if (!HAS_RUNNING)
+		return;
 	atomic_set(&per_cpu(context_tracking, 1).state, CT_RCU_WATCHING + CT_STATE_IDLE);
-	tlb_remove_table_sync_mm(mm_a, 0);
+	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
 	EXPECT(interrupted_cpus(), 0x6);
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
 }
@@ -1852,7 +1858,7 @@ static const struct test tests[] = {
 	T(sync_rcu_without_sleep), T(sync_none), T(sync_without_mm),
 	T(sync_of_idle_mm), T(sync_leaves_own_cpu_out),
 	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode),
-	T(sync_spares_user_mode_only), T(sync_distrusts_state),
+	T(sync_spares_guests), T(sync_does_not_spare_idle_state), T(sync_distrusts_state),
 	T(sync_by_inline),
 	T(skip_after_flush), T(skip_spares_task_walks), T(skip_in_each_mode),
 	T(no_skip_without_flush), T(no_skip_after_other_flush),

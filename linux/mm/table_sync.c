@@ -72,8 +72,9 @@
  * A CPU in user mode can't be in a walk of its task. On CPUs with context tracking
  * (nohz_full) the state says so, and the way into the kernel is a full barrier
  * (F), an atomic operation on that state, before anything else happens there: it
- * takes the place of (E). An NMI does not change the state: markers go first. On
- * other CPUs the state is updated without order and not looked at.
+ * takes the place of (E). An NMI does not change the state: markers go first. So it is
+ * for a CPU that runs a guest, which counts as user mode. On other CPUs the state is
+ * updated without order and not looked at.
  *
  *
  * Flushes that have interrupted everybody already
@@ -169,13 +170,14 @@ static bool walk_matches(struct mm_struct *marker, struct mm_struct *mm)
 	return marker && (marker == mm || marker == TABLE_WALK_ANY);
 }
 
-/* In user mode, and sure to make it known before it does anything else (F). */
+/* In user mode or a guest, and sure to make it known before it does anything else (F). */
 static bool cpu_in_user_mode(int cpu)
 {
 #ifdef CONFIG_CONTEXT_TRACKING_USER
+	int state = atomic_read(&per_cpu(context_tracking.state, cpu)) & CT_STATE_MASK;
+
 	return context_tracking_enabled_cpu(cpu) &&
-	       (atomic_read(&per_cpu(context_tracking.state, cpu)) & CT_STATE_MASK) ==
-	       CT_STATE_USER;
+	       (state == CT_STATE_USER || state == CT_STATE_GUEST);
 #else
 	return false;
 #endif
