@@ -18,6 +18,8 @@
 #   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched
 #                 kernel that doesn't count. HEAD matches its first line, BODY the rest
 #                 (regular expressions of Python)
+#   calls         parameter of a kernel that records the function calls on other CPUs,
+#                 for versions without the tracepoint csd_queue_cpu
 #   CONFIG_...    options of the kernel that are others there: the file is a fragment,
 #                 as those of config/, and overrides these
 # Keys of an architecture:
@@ -37,6 +39,9 @@
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted
+#   barrier       an instruction that is a full memory barrier, as objdump prints it
+#                 (regular expression of Python)
+#   atomic        one that changes memory atomically and is none
 #   stale_code    what the console says if QEMU has executed code after it was patched
 #   wrong_clock   what the console says if the guest has measured its clock's rate wrongly
 #   firmware      UEFI for QEMU
@@ -107,6 +112,13 @@ too_old() { # base release
 		echo "they are for ${from%% :: *} and later: ${from#* :: }"
 }
 
+# A parameter for the kernel that has it record the function calls on other CPUs.
+records_calls() { # base
+	local calls
+	calls=$(values "base/$1" calls)
+	echo "${calls:-trace_event=csd:csd_queue_cpu}"
+}
+
 # The files that a patch changes.
 patched_files() { # patch...
 	sed -n 's,^+++ b/\([^[:blank:]]*\).*,\1,p' "$@"
@@ -166,8 +178,9 @@ check_arch() {
 
 check_flavour() {
 	local plain=${1%+many}
+	plain=${plain%+step}
 	# shellcheck disable=SC2046
-	one_of flavour "${plain%+step}" $(flavours)
+	one_of flavour "${plain%+lines}" $(flavours)
 }
 
 # What the cross compiler's programs begin with; nothing for this machine's own.
