@@ -65,6 +65,7 @@ static void sharer(int k, int nr, int fd)
 
 	pin(opt.cpus.cpu[k % opt.cpus.nr]);
 	check();
+	pollers_share(k, nr);
 	walkers_start(&region, k + 1, walkers ? walkers : 1);
 	while (pace_more(&pace)) {
 		map_file(fd);

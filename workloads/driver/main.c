@@ -31,13 +31,18 @@ extern const struct workload_entry __start_workloads[], __stop_workloads[];
 #define for_each_workload(entry) \
 	for (entry = __start_workloads; entry < __stop_workloads; entry++)
 
-struct options opt = { .interval_ms = 100, .user_cpu = -1 };
+struct options opt = { .interval_ms = 100 };
+
+/* Gaps of a thread in user mode: of 1 microsecond and more, of 10, ... */
+#define GAPS	6
 
 /* Shared by all processes of a run. */
 struct figures {
 	atomic_long ops;
 	atomic_long exits;
 	atomic_long processes;
+	atomic_long gaps[GAPS];
+	atomic_long longest_gap;
 };
 
 static struct figures *figures;
@@ -116,6 +121,26 @@ void count_exits(long processes, long threads)
 	atomic_fetch_add(&figures->exits, threads);
 }
 
+void count_gap(long us)
+{
+	long longest = atomic_load(&figures->longest_gap), least = 1;
+
+	for (int i = 0; i < GAPS && us >= least; i++, least *= 10)
+		atomic_fetch_add(&figures->gaps[i], 1);
+	while (us > longest &&
+	       !atomic_compare_exchange_weak(&figures->longest_gap, &longest, us))
+		;
+}
+
+static void print_gaps(void)
+{
+	long least = 1;
+
+	for (int i = 0; i < GAPS; i++, least *= 10)
+		printf("gaps_of_%ldus=%ld\n", least, atomic_load(&figures->gaps[i]));
+	printf("longest_gap_us=%ld\n", atomic_load(&figures->longest_gap));
+}
+
 /* -- running ---------------------------------------------------------------- */
 
 static void start_run(const struct workload *w)
@@ -126,6 +151,11 @@ static void start_run(const struct workload *w)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (w->kind == WORK && opt.user_cpus.nr && !fork_child()) {
+		pollers_start();
+		for (;;)
+			pause();
+	}
 	_exit(w->run() ? EXIT_FAILED : EXIT_OK);
 }
 
@@ -211,6 +241,8 @@ static int run(const struct workload_entry *entry)
 	       entry->name, opt.cpus.nr, atomic_load(&figures->ops),
 	       usage.ru_nvcsw + usage.ru_nivcsw, atomic_load(&figures->exits),
 	       atomic_load(&figures->processes), elapsed);
+	if (opt.user_cpus.nr)
+		print_gaps();
 	return EXIT_OK;
 }
 
@@ -218,7 +250,7 @@ static int run(const struct workload_entry *entry)
 
 static void usage(FILE *out)
 {
-	fputs("usage: workload NAME [-c CPUS] [-n OPS | -t SECONDS] [-i MS] [-u CPU] [-H]\n"
+	fputs("usage: workload NAME [-c CPUS] [-n OPS | -t SECONDS] [-i MS] [-u CPUS] [-H]\n"
 	      "       workload -l\n"
 	      "\n"
 	      "Runs one workload and prints its figures as lines of key=value:\n"
@@ -227,6 +259,10 @@ static void usage(FILE *out)
 	      "  exits       processes and threads that exited\n"
 	      "  processes   processes that exited\n"
 	      "  elapsed_ms  time\n"
+	      "and with -u\n"
+	      "  gaps_of_Nus     how often a thread there did not run for N microseconds or\n"
+	      "                  more; on an emulated machine the host does that\n"
+	      "  longest_gap_us  the longest time\n"
 	      "\n"
 	      "  -l          list workloads: name, kind (work, sync, disturb, patch, tool),\n"
 	      "              default number of operations, description\n"
@@ -234,7 +270,8 @@ static void usage(FILE *out)
 	      "  -n OPS      do OPS operations\n"
 	      "  -t SECONDS  go on for SECONDS instead\n"
 	      "  -i MS       time between two steps of a disturber (default 100)\n"
-	      "  -u CPU      kind sync: a thread stays on CPU in user mode\n"
+	      "  -u CPUS     a thread stays on each of these in user mode: kind sync, of the\n"
+	      "              process that the kernel waits for; kind work, of another one\n"
 	      "  -H          CPUs may go offline meanwhile: use all that are present,\n"
 	      "              any other in place of one that is offline\n"
 	      "\n"
@@ -340,7 +377,7 @@ static int choose_cpus(const struct workload *w, const char *text)
 int main(int argc, char **argv)
 {
 	const struct workload_entry *entry = called_as_helper(argc ? argv[0] : "");
-	static struct cpu_list user, online;
+	static struct cpu_list online;
 	const char *cpus = NULL, *name;
 	bool ops_given = false;
 	long n;
@@ -382,10 +419,12 @@ int main(int argc, char **argv)
 			break;
 		case 'u':
 			cpu_list_read(&online, "online");
-			if (cpu_list_parse(&user, optarg) || user.nr != 1 ||
-			    !cpu_list_has(&online, user.cpu[0]))
-				return misuse("-u: '%s' is no CPU that is online", optarg);
-			opt.user_cpu = user.cpu[0];
+			if (cpu_list_parse(&opt.user_cpus, optarg))
+				return misuse("-u: '%s' is no list of CPUs such as 0-3,5", optarg);
+			for (n = 0; n < opt.user_cpus.nr; n++)
+				if (!cpu_list_has(&online, opt.user_cpus.cpu[n]))
+					return misuse("-u: CPU %d is not online",
+						      opt.user_cpus.cpu[n]);
 			break;
 		case ':':
 			return misuse("-%c needs a value", optopt);

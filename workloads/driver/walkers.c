@@ -30,7 +30,7 @@
 static struct {
 	const struct walk_region *region;
 	atomic_bool stop, look_away;
-	pthread_t thread[MAX_WALKERS + 1];
+	pthread_t thread[MAX_WALKERS];
 	int nr;
 } walkers;
 
@@ -94,14 +94,6 @@ static void *walk(void *arg)
 	return NULL;
 }
 
-static void *stay_in_user_mode(void *arg)
-{
-	pin(opt.user_cpu);
-	while (!atomic_load_explicit(&walkers.stop, memory_order_relaxed))
-		;
-	return arg;
-}
-
 static void start(void *(*fn)(void *), long arg)
 {
 	int err = pthread_create(&walkers.thread[walkers.nr], NULL, fn, (void *)arg);
@@ -117,8 +109,7 @@ void walkers_start(const struct walk_region *region, int first, int nr)
 	atomic_store(&walkers.stop, false);
 	for (int i = 0; i < nr && i < MAX_WALKERS; i++)
 		start(walk, first + i);
-	if (opt.user_cpu >= 0)
-		start(stay_in_user_mode, 0);
+	pollers_start();
 }
 
 void walkers_look_away(bool away)
@@ -131,6 +122,7 @@ void walkers_stop(void)
 	atomic_store(&walkers.stop, true);
 	while (walkers.nr)
 		pthread_join(walkers.thread[--walkers.nr], NULL);
+	pollers_stop();
 }
 
 uint64_t walk_signature(unsigned long page)

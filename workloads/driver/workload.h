@@ -92,7 +92,7 @@ struct options {
 	int seconds;
 	int interval_ms;	/* between two steps of a DISTURB */
 	bool hotplug;		/* CPUs may go offline meanwhile */
-	int user_cpu;		/* a thread of SYNC stays there in user mode, or -1 */
+	struct cpu_list user_cpus;	/* a thread stays on each in user mode; may be empty */
 };
 
 extern struct options opt;
@@ -113,6 +113,9 @@ bool pace_more(struct pace *pace);
 
 /* @processes whole processes exited, which had @threads threads in all. */
 void count_exits(long processes, long threads);
+
+/* A thread in user mode has been kept from running for @us microseconds. */
+void count_gap(long us);
 
 /* -- trouble ----------------------------------------------------------------- */
 
@@ -143,6 +146,17 @@ pid_t fork_child(void);
 void wait_child(pid_t pid);
 /* Run @fn(cpu, i) in one child a CPU of opt.cpus and wait for all of them. */
 void on_each_cpu(void (*fn)(int cpu, int i));
+
+/* -- CPUs in user mode ---------------------------------------------------------- */
+
+/*
+ * Start a thread of this process on each of opt.user_cpus, which stays in user mode. The
+ * walkers of SYNC have them; the driver gives those of WORK a process of their own.
+ */
+void pollers_start(void);
+void pollers_stop(void);
+/* Leave process @k of @nr its part of opt.user_cpus. */
+void pollers_share(int k, int nr);
 
 /* -- walks of page tables ---------------------------------------------------- */
 
