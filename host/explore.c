@@ -742,6 +742,17 @@ static bool calls_done(void *arg)
 	return true;
 }
 
+u64 local_clock(void)
+{
+	static u64 now;
+
+	return now += NSEC_PER_USEC;
+}
+
+void cpu_relax(void)
+{
+}
+
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info, bool wait,
 			   const struct cpumask *mask)
 {

@@ -82,6 +82,14 @@ static void by_scheme(unsigned int value)
 	uninvolved = 1U << 2;
 }
 
+/* No scheme has a reason to interrupt CPU 0, which is isolated. */
+static void with_isolated_cpu(unsigned int value)
+{
+	by_scheme(value);
+	shim_isolated.bits[0] = 1;
+	uninvolved |= 1;
+}
+
 /* -- exit: task A ends on CPU 1 while CPU 0 borrows its mm ----------------- */
 
 /* mmput() without its flush, which would find the borrowers before the final drop does. */
@@ -317,8 +325,10 @@ static void mode(unsigned int value)
 	table_sync_mode = value % NR_MODES;
 	table_walk_tracked_key.enabled = table_sync_mode == TABLE_SYNC_TRACKED;
 	flags = value < NR_MODES ? TABLE_SYNC_CAN_SLEEP : 0;
+	/* Each look is a step. */
+	*param_patience_us() = 0;
 	/* Whether each sharer of a table waits depends on the mode as well. */
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	set_up_tasks();
 	uninvolved = 1U << 2;
 	if (table_sync_mode == TABLE_SYNC_BROADCAST ||
@@ -420,6 +430,35 @@ static void call_and_walk(void)
 	user_enter();
 }
 
+/* A wait looks twice before it interrupts CPU 0, which starts in the kernel. */
+static void patience(unsigned int value)
+{
+	mode(value);
+	*param_patience_us() = 3;
+}
+
+static void patience_untracked(unsigned int value)
+{
+	patience(value);
+	per_cpu(context_tracking, 0).active = false;
+}
+
+static void walk_on_both_sides(void)
+{
+	gup_fast();
+	user_enter();
+	user_exit();
+	gup_fast();
+}
+
+static void pass_and_switch(void)
+{
+	user_enter();
+	user_exit();
+	gup_fast();
+	context_switch(&task_b);
+}
+
 /* A kernel thread walks mm B, which is not its own, and an NMI during that walks mm A. */
 static void walk_n(void)
 {
@@ -444,7 +483,7 @@ static void flushes_wait(unsigned int value)
 {
 	mode(value);
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 }
 
 static void take_table_after_flush(void)
@@ -573,7 +612,7 @@ static void sharing(unsigned int value, bool flush_waits)
 	share_table(mm_a, mm_b, 8);
 	shim_flush_waits = flush_waits;
 	shim_flush_passes_over = !flush_waits;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	start_task(1, &kthread[1]);
 }
 
@@ -762,6 +801,8 @@ const struct scenario scenarios[] = {
 	/* Borrowed mms. */
 	{ "leave-and-drop", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
 	  .cpu = { borrow_and_leave, drop_elsewhere } },
+	{ "isolated", SCHEMES, .setup = with_isolated_cpu, .check = mm_a_is_free,
+	  .cpu = { borrow_and_leave, drop_elsewhere } },
 	{ "move-and-exit", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
 	  .cpu = { borrow, move_and_exit } },
 	{ "exit-and-move", SCHEMES, .setup = by_scheme, .check = mm_a_is_free,
@@ -802,6 +843,12 @@ const struct scenario scenarios[] = {
 	{ "exec-and-walk", MODES, .setup = start_kthread, .cpu = { exec_and_walk, take_table } },
 	{ "user-mode", MODES, .setup = user_mode, .cpu = { call_and_walk, take_table },
 	  .nmi = perf_walk },
+	{ "patience", MODES, .setup = patience, .cpu = { walk_on_both_sides, take_table } },
+	{ "patience-untracked", MODES, .setup = patience_untracked,
+	  .cpu = { walk_on_both_sides, take_table } },
+	{ "patience-nmi", MODES, .setup = patience, .cpu = { user_enter, take_table },
+	  .nmi = perf_walk },
+	{ "patience-switch", MODES, .setup = patience, .cpu = { pass_and_switch, take_table } },
 	{ "nmi-in-walk", MODES, .setup = mode, .cpu = { walk_twice, take_table },
 	  .nmi = perf_walk },
 	{ "nmi-in-switch", MODES, .setup = start_with_b,

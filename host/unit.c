@@ -686,6 +686,40 @@ static void shootdown_spares_others(void)
 	EXPECT(interrupted_cpus(), 0x8);
 }
 
+/* An isolated CPU, here 2, keeps the mm, and frees it when it leaves. */
+static void shootdown_spares_isolated(void)
+{
+	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
+	shim_isolated.bits[0] = 0x4;
+	borrow(1, mm_a);
+	borrow(2, mm_a);
+	drop(mm_a);
+	on(0);
+	shim_run_work();
+	EXPECT(interrupted_cpus(), 0x2);
+	EXPECT(SLOT(1), 0);
+	EXPECT(SLOT(2), OWNED(mm_a));
+	EXPECT(freed(mm_a), false);
+	EXPECT(lazy(LAZY_TLB_EV_SHOOTDOWN_SENT), 1);
+	EXPECT(lazy(LAZY_TLB_EV_HANDOFF), 1);
+	leave(2);
+	EXPECT(freed(mm_a), true);
+}
+
+static void hazard_interrupts_nobody(void)
+{
+	lazy_tlb_set_scheme(LAZY_TLB_HAZARD);
+	for (int i = 1; i < CPUS; i++)
+		borrow(i, mm_a);
+	drop(mm_a);
+	shim_run_work();
+	EXPECT(interrupted_cpus(), 0);
+	for (int i = 1; i < CPUS; i++)
+		leave(i);
+	EXPECT(interrupted_cpus(), 0);
+	EXPECT(freed(mm_a), true);
+}
+
 static void shootdown_of_own_cpu(void)
 {
 	lazy_tlb_set_scheme(LAZY_TLB_SHOOTDOWN);
@@ -1486,7 +1520,7 @@ static void sync_of_idle_mm(void)
 static void sync_without_mm(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
 		table_sync_set_mode(mode);
 		interrupted_cpus();
@@ -1567,6 +1601,167 @@ static void sync_distrusts_state(void)
 	EXPECT(syncs(TABLE_SYNC_EV_SPARED_USER), 0);
 }
 
+/* -- patience -------------------------------------------------------------- */
+
+static int looks;
+
+static void count_looks(void)
+{
+	looks++;
+}
+
+/* CPU 1 goes to user mode, and comes back, before the third look. */
+static void pass_through_user_mode(void)
+{
+	if (++looks != 2)
+		return;
+	on(1);
+	user_enter();
+	user_exit();
+	on(0);
+}
+
+static void become_kernel_thread(void)
+{
+	if (++looks != 2)
+		return;
+	run_task(1, &kthread[1]);
+	on(0);
+}
+
+static void unmark(void)
+{
+	if (++looks == 2)
+		MARK(2) = NULL;
+}
+
+/* As sync_by(), with context tracking on CPU 1 only, and some looks. */
+static void sync_with_patience(enum table_sync_mode mode, unsigned int us, void (*hook)(void))
+{
+	for (int i = 0; i < NR_CPUS; i++)
+		start_context(i, i == 1);
+	initcall_table_sync_init();
+	*param_patience_us() = us;
+	looks = 0;
+	shim_relax_hook = hook;
+	sync_by(mode, mm_a, 0);
+	shim_relax_hook = NULL;
+}
+
+/* It is interrupted in the end, and the CPU without context tracking at once. */
+static void patience_ends(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	sync_with_patience(TABLE_SYNC_RUNNING, 10, count_looks);
+	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(looks, 9);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_PATIENCE), 0);
+	EXPECT(syncs(TABLE_SYNC_EV_LATE_RUNNING), 0);
+}
+
+static void patience_off(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	sync_with_patience(TABLE_SYNC_RUNNING, 0, count_looks);
+	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(looks, 0);
+}
+
+static void patience_sees_user_mode(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	sync_with_patience(TABLE_SYNC_RUNNING, 10, pass_through_user_mode);
+	EXPECT(interrupted_cpus(), 0x4);
+	EXPECT(looks, 2);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_PATIENCE), 1);
+	EXPECT(syncs(TABLE_SYNC_EV_IPIS), 1);
+}
+
+static void patience_sees_other_task(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	sync_with_patience(TABLE_SYNC_RUNNING, 10, become_kernel_thread);
+	EXPECT(interrupted_cpus(), 0x4);
+	EXPECT(looks, 2);
+	EXPECT(syncs(TABLE_SYNC_EV_SPARED_PATIENCE), 1);
+}
+
+/* The next wait begins with no CPU left over. */
+static void patience_forgets(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	sync_with_patience(TABLE_SYNC_RUNNING, 10, count_looks);
+	interrupted_cpus();
+	run_task(1, &kthread[1]);
+	tlb_remove_table_sync_mm(mm_a, 0);
+	EXPECT(interrupted_cpus(), 0x4);
+}
+
+/* A mark counts wherever the CPU has been; looking ends when it is gone. */
+static void patience_waits_for_marks(void)
+{
+	initcall_table_sync_init();
+	*param_patience_us() = 10;
+	for (int mode = 0; mode < TABLE_SYNC_NONE; mode++) {
+		/* What rcu does for those that can't sleep. */
+		bool patient = mode != TABLE_SYNC_BROADCAST &&
+			       (mode != TABLE_SYNC_RCU || HAS_RUNNING);
+
+		table_sync_set_mode(mode);
+		for (int i = 0; i < NR_CPUS; i++)
+			shim_interrupts[i] = 0;
+		on(2);
+		user_enter();
+		on(0);
+		MARK(2) = mm_a;
+		looks = 0;
+		shim_relax_hook = unmark;
+		tlb_remove_table_sync_mm(mm_a, 0);
+		shim_relax_hook = NULL;
+		EXPECT(looks, patient ? 2 : 0);
+		EXPECT(interrupted_cpus(), patient ? 0 : 0xe);
+		on(2);
+		user_exit();
+		on(0);
+	}
+}
+
+/* Broadcast interrupts everybody at once. */
+static void patience_is_not_for_broadcast(void)
+{
+	sync_with_patience(TABLE_SYNC_BROADCAST, 10, count_looks);
+	EXPECT(interrupted_cpus(), 0xe);
+	EXPECT(looks, 0);
+}
+
+/* CPU 1 leaves the kernel between the last look and the interrupt. */
+static void leave_kernel(void)
+{
+	if (shim_this_cpu != 1)
+		return;
+	user_enter();
+	user_exit();
+}
+
+static void late_interrupts_are_counted(void)
+{
+	if (!HAS_RUNNING)
+		return;
+	shim_irq_hook = leave_kernel;
+	start_context(1, true);
+	*param_patience_us() = 0;
+	sync_by(TABLE_SYNC_RUNNING, mm_a, 0);
+	shim_irq_hook = NULL;
+	EXPECT(interrupted_cpus(), 0x6);
+	EXPECT(syncs(TABLE_SYNC_EV_LATE_RUNNING), 1);
+	EXPECT(syncs(TABLE_SYNC_EV_LATE_TRACKED), 0);
+}
+
 static void sync_by_inline(void)
 {
 	table_sync_set_mode(TABLE_SYNC_BROADCAST);
@@ -1579,7 +1774,7 @@ static void sync_by_inline(void)
 static void skip_after_flush(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	EXPECT(table_sync_flush_waits(), true);
 	table_sync_flushed(mm_a, true);
 	sync_by(TABLE_SYNC_BROADCAST, mm_a, 0);
@@ -1594,7 +1789,7 @@ static void skip_after_flush(void)
 static void skip_spares_task_walks(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	table_sync_flushed(mm_a, true);
 	TASK_MARK(3) = mm_a;
 	sync_by(TABLE_SYNC_BROADCAST, mm_a, 0);
@@ -1613,7 +1808,7 @@ static unsigned long skips(struct mm_struct *mm)
 static void skip_in_each_mode(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	MARK(2) = mm_a;
 	for (int mode = 0; mode < TABLE_SYNC_NONE; mode++) {
 		table_sync_set_mode(mode);
@@ -1649,7 +1844,7 @@ static void no_skip(struct mm_struct *mm)
 static void no_skip_without_flush(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	no_skip(mm_a);
 }
 
@@ -1657,7 +1852,7 @@ static void no_skip_without_flush(void)
 static void no_skip_after_other_flush(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	table_sync_flushed(mm_a, false);
 	no_skip(mm_a);
 }
@@ -1665,7 +1860,7 @@ static void no_skip_after_other_flush(void)
 static void no_skip_after_flush_of_other_mm(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	table_sync_flushed(mm_b, true);
 	no_skip(mm_a);
 }
@@ -1673,7 +1868,7 @@ static void no_skip_after_flush_of_other_mm(void)
 static void no_skip_after_flush_by_other_task(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	on(3);
 	table_sync_flushed(mm_a, true);
 	no_skip(mm_a);
@@ -1683,7 +1878,7 @@ static void no_skip_after_flush_by_other_task(void)
 static void no_skip_if_flush_came_before(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	table_sync_flushed(mm_a, true);
 	table_sync_changed();
 	no_skip(mm_a);
@@ -1693,7 +1888,7 @@ static void no_skip_if_flush_came_before(void)
 static void no_skip_twice(void)
 {
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	for (int mode = 0; mode < TABLE_SYNC_NR_MODES; mode++) {
 		table_sync_set_mode(mode);
 		table_sync_flushed(mm_a, true);
@@ -1707,7 +1902,7 @@ static void no_skip_twice(void)
 
 static void no_skip_if_flush_does_not_wait(void)
 {
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	EXPECT(table_sync_flush_waits(), false);
 	table_sync_flushed(mm_a, true);
 	no_skip(mm_a);
@@ -1717,7 +1912,7 @@ static void no_skip_by_parameter(void)
 {
 	*param_table_sync_skip() = false;
 	shim_flush_waits = true;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	EXPECT(table_sync_flush_waits(), false);
 }
 
@@ -1728,7 +1923,7 @@ static void mode_at_boot(void)
 	EXPECT(table_sync_get_mode(), HAS_RUNNING ? TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST);
 	/* True is safe until the initcall has found out whether flushes wait. */
 	EXPECT(table_sync_each_sharer(), true);
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	EXPECT(table_sync_each_sharer(), HAS_RUNNING);
 }
 
@@ -1738,12 +1933,12 @@ static void each_sharer_in_each_mode(void)
 		int mode = i % TABLE_SYNC_NR_MODES;
 
 		shim_flush_waits = i >= TABLE_SYNC_NR_MODES;
-		initcall_table_sync_flush_init();
+		initcall_table_sync_init();
 		table_sync_set_mode(mode);
 		EXPECT(table_sync_get_mode(), mode);
 		EXPECT(table_sync_each_sharer(), shim_flush_waits || mode != TABLE_SYNC_BROADCAST);
 		/* The initcall may come after the mode was chosen. */
-		initcall_table_sync_flush_init();
+		initcall_table_sync_init();
 		EXPECT(table_sync_each_sharer(), shim_flush_waits || mode != TABLE_SYNC_BROADCAST);
 		EXPECT(table_walk_tracked(), mode == TABLE_SYNC_TRACKED);
 	}
@@ -1835,7 +2030,8 @@ static const struct test tests[] = {
 	T(borrowers_of_two_schemes), T(drop_in_each_pair_of_schemes),
 	T(leave_in_each_pair_of_schemes),
 	T(leave_at_any_time_of_handoff), T(leave_at_any_time_of_shootdown),
-	T(shootdown_moves_borrowers), T(shootdown_after_shootdown), T(shootdown_spares_others),
+	T(shootdown_moves_borrowers), T(shootdown_after_shootdown), T(shootdown_spares_others), T(shootdown_spares_isolated),
+	T(hazard_interrupts_nobody),
 	T(shootdown_of_own_cpu), T(shootdown_of_a_batch),
 	T(shootdown_after_all_left), T(shootdown_without_borrowers), T(shootdown_of_offline_cpu),
 	T(shot_between_switch_and_leave), T(shot_in_firmware),
@@ -1859,6 +2055,9 @@ static const struct test tests[] = {
 	T(sync_of_idle_mm), T(sync_leaves_own_cpu_out),
 	T(sync_leaves_offline_cpus_out), T(sync_spares_user_mode),
 	T(sync_spares_guests), T(sync_does_not_spare_idle_state), T(sync_distrusts_state),
+	T(patience_ends), T(patience_off), T(patience_sees_user_mode), T(patience_sees_other_task),
+	T(patience_forgets), T(patience_waits_for_marks), T(patience_is_not_for_broadcast),
+	T(late_interrupts_are_counted),
 	T(sync_by_inline),
 	T(skip_after_flush), T(skip_spares_task_walks), T(skip_in_each_mode),
 	T(no_skip_without_flush), T(no_skip_after_other_flush),

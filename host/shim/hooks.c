@@ -11,7 +11,7 @@ struct mm_struct init_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
 struct workqueue_struct shim_workqueue;
 static struct mm_struct efi_mm = { .mm_users.counter = 1, .mm_count.counter = 1 };
 struct rq shim_rq[NR_CPUS];
-struct cpumask shim_possible, shim_online;
+struct cpumask shim_possible, shim_online, shim_isolated;
 unsigned int shim_cpumask_bytes = sizeof(struct cpumask);
 char shim_percpu[NR_CPUS][PERCPU_SIZE] __attribute__((aligned(SMP_CACHE_BYTES)));
 bool shim_flush_waits, shim_flush_passes_over, shim_weak_switch;

@@ -92,7 +92,9 @@ void user_exit(void);
 
 /* A TLB flush waits until its interrupts are handled; mm/table_sync.c's initcall asks. */
 extern bool shim_flush_waits;
-int initcall_table_sync_flush_init(void);
+int initcall_table_sync_init(void);
+/* How long a wait looks at a CPU with context tracking before it interrupts it. */
+unsigned int *param_patience_us(void);
 /* Before it has been called, shootdown is handoff. */
 int initcall_lazy_tlb_shoot_init(void);
 /* A flush interrupts no CPU, as if a hypervisor had preempted all other CPUs. */

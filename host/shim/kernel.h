@@ -42,9 +42,29 @@ typedef uint32_t u32;
 #define EXPORT_PER_CPU_SYMBOL_GPL(x)
 /* param_VALUE() is where a test finds the parameter. */
 #define module_param_named(name, value, type, perm) type *param_##value(void) { return &(value); }
+/* The ops convert text, which no test gives. */
+#define module_param_cb(name, ops, arg, perm)				\
+	typeof(arg) param_##name(void) { (void)(ops); return arg; }
 #define early_initcall(fn)	int initcall_##fn(void) { return fn(); }
 #define ALIGN(x, a)		(((x) + (a) - 1) / (a) * (a))
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+
+struct kernel_param;
+struct kernel_param_ops {
+	int (*set)(const char *val, const struct kernel_param *kp);
+	int (*get)(char *buffer, const struct kernel_param *kp);
+};
+
+static inline int param_get_uint(char *buffer, const struct kernel_param *kp)
+{
+	return -EINVAL;
+}
+
+static inline int param_set_uint_minmax(const char *val, const struct kernel_param *kp,
+					unsigned int min, unsigned int max)
+{
+	return -EINVAL;
+}
 
 /* 1 if the option is defined as 1, 0 if it is not defined. */
 #define SHIM_COMMA_1		0,
@@ -216,8 +236,13 @@ static inline unsigned int cpumask_next_of(int cpu, unsigned long bits)
 #define cpumask_set_cpu(cpu, mask)	mem_or_later(&(mask)->bits[0], 1UL << (cpu))
 /* For a mask that no other CPU looks at. */
 #define __cpumask_set_cpu(cpu, mask)	((void)((mask)->bits[0] |= 1UL << (cpu)))
+#define __cpumask_clear_cpu(cpu, mask)	((void)((mask)->bits[0] &= ~(1UL << (cpu))))
 #define cpumask_and(dst, a, b)		((dst)->bits[0] = (a)->bits[0] & mem_peek((b)->bits[0]))
 #define cpumask_weight(mask)		((unsigned int)__builtin_popcountl((mask)->bits[0]))
+
+typedef struct cpumask cpumask_var_t[1];
+#define this_cpu_cpumask_var_ptr(mask)	(*this_cpu_ptr(&(mask)))
+#define zalloc_cpumask_var_node(mask, gfp, node)	((void)(mask), true)
 
 #define BITS_PER_BYTE	8
 #define BITS_PER_LONG	64
@@ -422,6 +447,15 @@ enum {
 };
 
 bool context_tracking_enabled_cpu(int cpu);
+#define context_tracking_enabled()	true
+
+/* -- isolated CPUs: both kinds ------------------------------------------------ */
+
+extern struct cpumask shim_isolated;
+
+#define HK_TYPE_TICK			0
+#define cpu_is_isolated(cpu)		((bool)(mem_peek(shim_isolated.bits[0]) >> (cpu) & 1))
+#define housekeeping_cpu(cpu, type)	(!cpu_is_isolated(cpu))
 
 /* -- tracing and time ------------------------------------------------------ */
 
@@ -431,6 +465,11 @@ static inline void trace_lazy_tlb_scheme(int from, int to) { }
 static inline void trace_table_sync(struct mm_struct *mm, int mode, unsigned int cpus) { }
 static inline void trace_table_sync_mode(int from, int to) { }
 #define ktime_get_mono_fast_ns()	((u64)0)
+#define NSEC_PER_USEC	1000UL
+#define USEC_PER_SEC	1000000UL
+/* Of two looks at the clock the second shows a microsecond more. */
+u64 local_clock(void);
+void cpu_relax(void);
 #define udelay(us)			((void)0)
 
 #endif /* SHIM_KERNEL_H */

@@ -358,6 +358,23 @@ static bool call_done(void *call)
 	return !__atomic_load_n(&((struct call *)call)->busy, __ATOMIC_ACQUIRE);
 }
 
+u64 local_clock(void)
+{
+	static __thread u64 now;
+
+	return now += NSEC_PER_USEC;
+}
+
+void (*shim_relax_hook)(void);
+
+void cpu_relax(void)
+{
+	if (shim_relax_hook)
+		shim_relax_hook();
+	else
+		sched_yield();
+}
+
 void on_each_cpu_cond_mask(smp_cond_func_t cond, smp_call_func_t fn, void *info, bool wait,
 			   const struct cpumask *mask)
 {

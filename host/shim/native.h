@@ -22,6 +22,7 @@ extern void (*shim_walk_hook)(void);			/* inside of each walk */
 extern void (*shim_irq_hook)(void);			/* at the start of each interrupt */
 extern void (*shim_open_hook)(void);			/* interrupts have been enabled */
 extern void (*shim_free_hook)(struct mm_struct *mm);	/* before an mm is freed */
+extern void (*shim_relax_hook)(void);			/* between two looks, instead of a pause */
 extern void (*shim_delay_hook)(void);			/* shim_until_delay has reached 0 */
 
 /* Takes what is due: interrupts, the end of a grace period, a request to stand still. */

@@ -77,6 +77,35 @@
  * updated without order and not looked at.
  *
  *
+ * Patience
+ * --------
+ *
+ * Who isolates a CPU does not want it to be interrupted, and what such a CPU does in the
+ * kernel is short. A CPU with context tracking that may be in a walk, marked or not, is
+ * therefore looked at again for a bounded time before it is interrupted. Its state counts
+ * each way into the kernel and out of it:
+ *
+ *   CPU 0, with context tracking          CPU 1, takes a table out
+ *   ============================          ========================
+ *   [a walk]                              change the page table
+ *     load page tables                    smp_mb()                     (C)
+ *   state += n                    (K)     since = state
+ *   [another walk]                        ... until state is not since
+ *     load page tables                    smp_mb()                     (D)
+ *                                         use the table for other things
+ *
+ * Every change of the state is a full barrier (K), between two walks: into user mode, a
+ * guest or idle, out of it, at both ends of an interrupt or NMI that comes there, and where
+ * a task tells RCU that it has no critical section. So a walk is on one side of the change
+ * that CPU 1 has seen. Before it: by (K) and (D) the walk is
+ * over. After it: 'since' was read before (K), so by (C) and (K) the walk sees the page
+ * table as changed. 'since' has to be read after (C) for that. A counter that has come
+ * round to the same value makes CPU 1 look longer, no more.
+ *
+ * A mark that is gone, or a task that is not current any more, ends the wait for a CPU as
+ * well: what is seen after (C) is as good later as at once.
+ *
+ *
  * Flushes that have interrupted everybody already
  * -----------------------------------------------
  *
@@ -145,13 +174,17 @@
 #include <linux/context_tracking_state.h>
 #include <linux/cpu.h>
 #include <linux/export.h>
+#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/mm_types.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
 #include <linux/smp.h>
 #include <linux/table_sync.h>
+#include <linux/time64.h>
+#include <linux/topology.h>
 
 #include <asm/table_sync.h>
 
@@ -170,11 +203,21 @@ static bool walk_matches(struct mm_struct *marker, struct mm_struct *mm)
 	return marker && (marker == mm || marker == TABLE_WALK_ANY);
 }
 
+/* The context-tracking state of a CPU, with its counter of changes (K). */
+static int cpu_context(int cpu)
+{
+#ifdef CONFIG_CONTEXT_TRACKING_USER
+	return atomic_read(&per_cpu(context_tracking.state, cpu));
+#else
+	return 0;
+#endif
+}
+
 /* In user mode or a guest, and sure to make it known before it does anything else (F). */
 static bool cpu_in_user_mode(int cpu)
 {
 #ifdef CONFIG_CONTEXT_TRACKING_USER
-	int state = atomic_read(&per_cpu(context_tracking.state, cpu)) & CT_STATE_MASK;
+	int state = cpu_context(cpu) & CT_STATE_MASK;
 
 	return context_tracking_enabled_cpu(cpu) &&
 	       (state == CT_STATE_USER || state == CT_STATE_GUEST);
@@ -224,29 +267,118 @@ bool table_sync_may_walk(enum table_sync_mode mode, bool flushed, int cpu,
 	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? \
 	 TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST)
 
+/* Microseconds: ten times what it takes to handle an interrupt and go back to user mode. */
+static unsigned int patience_us __read_mostly = 50;
+
+static int patience_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, USEC_PER_SEC);
+}
+
+static const struct kernel_param_ops patience_ops = {
+	.set = patience_set,
+	.get = param_get_uint,
+};
+module_param_cb(patience_us, &patience_ops, &patience_us, 0644);
+
 struct sync {
 	struct mm_struct *mm;
 	enum table_sync_mode mode;
 	bool flushed;
 	int this_cpu;
-	unsigned int cpus;
+	/* CPUs that are looked at again before they are interrupted; NULL without patience. */
+	struct cpumask *later;
+	bool any_later;
+	/* How many were interrupted, and how many were not because of patience. */
+	unsigned int cpus, outlasted;
 };
+
+/* CPUs to be patient with: all zeros between two waits, in use with preemption disabled. */
+static DEFINE_PER_CPU(cpumask_var_t, sync_later);
+static bool sync_has_later __ro_after_init;
+
+static bool sync_may_walk(struct sync *sync, int cpu)
+{
+	/* This CPU runs this code, so it is not in a walk. */
+	return cpu != sync->this_cpu &&
+	       table_sync_may_walk(sync->mode, sync->flushed, cpu, sync->mm);
+}
+
+/* The interrupt will be sent. In what state the CPU was matters where CPUs are looked at. */
+static bool sync_chosen(struct sync *sync, int cpu)
+{
+	bool in_kernel = sync->mode != TABLE_SYNC_BROADCAST &&
+			 context_tracking_enabled_cpu(cpu) && !cpu_in_user_mode(cpu);
+
+	table_sync_saw(cpu, in_kernel ? cpu_context(cpu) : 0);
+	sync->cpus++;
+	return true;
+}
 
 static bool sync_cond(int cpu, void *info)
 {
 	struct sync *sync = info;
 
-	/* This CPU runs this code, so it is not in a walk. */
-	if (cpu == sync->this_cpu ||
-	    !table_sync_may_walk(sync->mode, sync->flushed, cpu, sync->mm))
+	if (!sync_may_walk(sync, cpu))
 		return false;
-	sync->cpus++;
+	if (!sync->later || !context_tracking_enabled_cpu(cpu))
+		return sync_chosen(sync, cpu);
+	__cpumask_set_cpu(cpu, sync->later);
+	sync->any_later = true;
+	return false;
+}
+
+static bool sync_late_cond(int cpu, void *info)
+{
+	struct sync *sync = info;
+
+	if (sync_may_walk(sync, cpu))
+		return sync_chosen(sync, cpu);
+	sync->outlasted++;
+	return false;
+}
+
+static void sync_ipi(void *info)
+{
+	/* Handling the interrupt is all: no walk is under way on this CPU. */
+	struct sync *sync = info;
+	int seen = table_sync_seen();
+
+	if (seen && seen != cpu_context(smp_processor_id()))
+		table_sync_count(sync->mode == TABLE_SYNC_TRACKED ? TABLE_SYNC_EV_LATE_TRACKED :
+				 TABLE_SYNC_EV_LATE_RUNNING);
+}
+
+/* Look at a CPU until no walk can be under way there, or until the time is over. */
+static bool sync_outlasts(struct sync *sync, int cpu, u64 until)
+{
+	int since = cpu_context(cpu);
+
+	while (sync_may_walk(sync, cpu)) {
+		if (local_clock() >= until)
+			return false;
+		cpu_relax();
+		/* K, pairs with C and D in sync_interrupt() */
+		if (cpu_context(cpu) != since)
+			break;
+	}
 	return true;
 }
 
-static void sync_ipi(void *unused)
+/* Look at the CPUs that have been left for later, and interrupt those that outlast it. */
+static void sync_patiently(struct sync *sync, u64 until)
 {
-	/* Handling the interrupt is all: no walk is under way on this CPU. */
+	unsigned int cpu;
+
+	for_each_cpu(cpu, sync->later) {
+		if (!sync_outlasts(sync, cpu, until))
+			break;
+		__cpumask_clear_cpu(cpu, sync->later);
+		sync->outlasted++;
+	}
+	on_each_cpu_cond_mask(sync_late_cond, sync_ipi, sync, true, sync->later);
+	cpumask_clear(sync->later);
+	table_sync_count_add(TABLE_SYNC_EV_SPARED_PATIENCE, sync->outlasted);
 }
 
 /*
@@ -258,6 +390,7 @@ static void sync_ipi(void *unused)
 static unsigned int sync_interrupt(struct mm_struct *mm, enum table_sync_mode mode,
 				   bool flushed)
 {
+	u64 patience = (u64)READ_ONCE(patience_us) * NSEC_PER_USEC, until = 0;
 	struct sync sync = {
 		.mm = mm,
 		.mode = mode,
@@ -265,10 +398,17 @@ static unsigned int sync_interrupt(struct mm_struct *mm, enum table_sync_mode mo
 		.this_cpu = smp_processor_id(),
 	};
 
-	/* C, pairs with A in table_walk_publish() and with E */
+	if (patience && sync_has_later && mode != TABLE_SYNC_BROADCAST) {
+		sync.later = this_cpu_cpumask_var_ptr(sync_later);
+		until = local_clock() + patience;
+	}
+
+	/* C, pairs with A in table_walk_publish(), with E and with F */
 	smp_mb();
 	on_each_cpu_cond_mask(sync_cond, sync_ipi, &sync, true, cpu_online_mask);
-	/* D, pairs with B in table_walk_end() and table_walk_unmark() */
+	if (sync.any_later)
+		sync_patiently(&sync, until);
+	/* D, pairs with B in table_walk_end() and table_walk_unmark(), and with K */
 	smp_mb();
 	return sync.cpus;
 }
@@ -390,9 +530,27 @@ bool table_sync_flush_waits(void)
 	return flush_waits;
 }
 
-/* When the back end that flushes is known, and before there are user tasks. */
-static int __init table_sync_flush_init(void)
+/* Room for patience, if there are CPUs to be patient with. */
+static bool __init sync_later_init(void)
 {
+	unsigned int cpu;
+
+	if (!context_tracking_enabled())
+		return false;
+	for_each_possible_cpu(cpu)
+		if (!zalloc_cpumask_var_node(&per_cpu(sync_later, cpu), GFP_KERNEL,
+					     cpu_to_node(cpu)))
+			return false;
+	return true;
+}
+
+/*
+ * When the back end that flushes and the CPUs with context tracking are known, and before
+ * there are user tasks.
+ */
+static int __init table_sync_init(void)
+{
+	sync_has_later = sync_later_init();
 	flush_waits = table_sync_skip && arch_table_flush_waits();
 	pr_info("TLB flushes %s lockless page-table walks\n",
 		flush_waits ? "wait for" :
@@ -400,7 +558,7 @@ static int __init table_sync_flush_init(void)
 	WRITE_ONCE(each_sharer_waits, each_sharer_has_to(table_sync_get_mode()));
 	return 0;
 }
-early_initcall(table_sync_flush_init);
+early_initcall(table_sync_init);
 
 /* -- changing the mode ------------------------------------------------------- */
 

@@ -44,6 +44,9 @@ enum table_sync_event {
 	TABLE_SYNC_EV_IPIS,
 	TABLE_SYNC_EV_IPIS_SPARED,
 	TABLE_SYNC_EV_SPARED_USER,
+	TABLE_SYNC_EV_SPARED_PATIENCE,
+	TABLE_SYNC_EV_LATE_TRACKED,
+	TABLE_SYNC_EV_LATE_RUNNING,
 	TABLE_SYNC_EV_WAIT_NS,
 	TABLE_SYNC_EV_WALKS_NESTED,
 	TABLE_SYNC_EV_WALKS_SEEN,
@@ -54,6 +57,7 @@ enum table_sync_event {
 #ifdef CONFIG_TABLE_SYNC_STATS
 struct table_sync_stats {
 	unsigned long event[TABLE_SYNC_NR_EVENTS];
+	int seen;	/* see table_sync_saw() */
 };
 DECLARE_PER_CPU(struct table_sync_stats, table_sync_stats);
 
@@ -61,8 +65,29 @@ static inline void table_sync_count_add(enum table_sync_event ev, unsigned long 
 {
 	this_cpu_add(table_sync_stats.event[ev], n);
 }
+
+/*
+ * A wait has chosen to interrupt @cpu, which was in the kernel then, with this state of
+ * context tracking; 0: it was not, or has none.
+ */
+static inline void table_sync_saw(int cpu, int context)
+{
+	WRITE_ONCE(per_cpu(table_sync_stats.seen, cpu), context);
+}
+
+/* What was seen of this CPU last. */
+static inline int table_sync_seen(void)
+{
+	return this_cpu_read(table_sync_stats.seen);
+}
 #else
 static inline void table_sync_count_add(enum table_sync_event ev, unsigned long n) { }
+static inline void table_sync_saw(int cpu, int context) { }
+
+static inline int table_sync_seen(void)
+{
+	return 0;
+}
 #endif
 
 /* Nanoseconds; for %TABLE_SYNC_EV_WAIT_NS, and of no cost if nobody counts. */

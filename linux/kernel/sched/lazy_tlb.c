@@ -134,6 +134,8 @@
  */
 #include <linux/init.h>
 #include <linux/moduleparam.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/isolation.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
 
@@ -326,10 +328,22 @@ static void lazy_tlb_shoot_cpu(void *unused)
 
 static LLIST_HEAD(lazy_tlb_dying);
 
+/* Somebody has isolated this CPU, and does not want it to be interrupted. */
+static bool lazy_tlb_spares(unsigned int cpu)
+{
+	bool isolated;
+
+	/* What is isolated may change under our eyes. */
+	rcu_read_lock();
+	isolated = cpu_is_isolated(cpu) || !housekeeping_cpu(cpu, HK_TYPE_TICK);
+	rcu_read_unlock();
+	return isolated;
+}
+
 /*
  * Shoot down all mms that were added since the last run, with one round of IPIs to
- * the CPUs whose slot holds one of them. A CPU that can't be moved, or is offline, gets
- * the mm by handoff.
+ * the CPUs whose slot holds one of them. A CPU that can't be moved, is isolated or offline
+ * gets the mm by handoff.
  *
  * This is a work item because the last mmdrop() may be called with a spinlock
  * held (khugepaged does) for which another CPU spins with interrupts off: it
@@ -348,7 +362,8 @@ static void lazy_tlb_shoot(struct work_struct *work)
 
 		for_each_cpu(cpu, lazy_tlb_borrowers(mm)) {
 			lazy_tlb_count(LAZY_TLB_EV_LOOKED_AT);
-			if (READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)) == (unsigned long)mm)
+			if (READ_ONCE(per_cpu(lazy_tlb_slot.val, cpu)) == (unsigned long)mm &&
+			    !lazy_tlb_spares(cpu))
 				__cpumask_set_cpu(cpu, &targets);
 		}
 		mms++;
