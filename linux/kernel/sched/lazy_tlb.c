@@ -95,7 +95,9 @@
  * context_switch() therefore leaves as soon as switch_mm_irqs_off() has returned, with
  * interrupts off. A reference that leave finds waits in rq->prev_mm for
  * finish_task_switch(), where an mm may be freed. If the mm stays the same,
- * context_switch() synchronises the core after leave, for membarrier(2) (SYNC_CORE).
+ * context_switch() synchronises the core after leave, for membarrier(2) (SYNC_CORE). That
+ * has to come after the barrier, or the core may fetch old code before rq->curr is seen.
+ * So it is (B) even where a reference is counted, whose drop is a barrier, too, but later.
  *
  * switch_mm_irqs_off() must not put the page tables off until later. Architectures
  * that do (32-bit ARM with virtually tagged caches, Alpha) have no slots. Xen PV may
@@ -509,7 +511,12 @@ struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
  */
 struct mm_struct *lazy_tlb_leave(struct mm_struct *mm)
 {
-	return __lazy_tlb_leave(mm);
+	struct mm_struct *owned = __lazy_tlb_leave(mm);
+
+	/* Not every architecture loads page tables by a full barrier. */
+	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB))
+		smp_mb();
+	return owned;
 }
 
 /**

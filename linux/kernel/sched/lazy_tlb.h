@@ -212,20 +212,16 @@ __lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 	return &init_mm;
 }
 
-/*
- * lazy_tlb_leave() for the context switch. Without MMU_LAZY_TLB no mm is ever borrowed,
- * and only the barrier is left of leave.
- */
+/* lazy_tlb_leave() for the context switch. A full barrier, unless it says otherwise. */
 static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
 {
 	unsigned long val;
 
 	lazy_tlb_count(LAZY_TLB_EV_LEAVE);
 
-	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB)) {
-		smp_mb();	/* B, for membarrier(2) */
+	/* Nobody borrows. No barrier: the caller has just loaded other page tables. */
+	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB))
 		return NULL;
-	}
 
 	/* B, against B' in lazy_tlb_handoff() */
 	val = xchg(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);
