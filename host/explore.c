@@ -1179,7 +1179,9 @@ static enum outcome explore(const struct scenario *scenario, unsigned int value)
 	}
 	for (int i = 0; i < SHIM_TABLES; i++)
 		name_memory(&shim_table[i], 4, "table %d", i);
+#ifdef CONFIG_LAZY_TLB_DYNAMIC
 	name_memory(&lazy_tlb_scheme, sizeof(lazy_tlb_scheme), "the scheme");
+#endif
 	name_memory(&table_sync_mode, sizeof(table_sync_mode), "the mode");
 	name_memory(&init_mm, sizeof(init_mm), "init_mm");
 	scenario->setup(value);

@@ -59,6 +59,8 @@ static void mm_a_is_free(void)
 
 static void name_scheme(unsigned int value, char *buf, size_t size)
 {
+	if (!IS_ENABLED(CONFIG_LAZY_TLB_DYNAMIC))
+		value = lazy_tlb_get_scheme();
 	snprintf(buf, size, "%s", scheme_names[value].name);
 }
 
@@ -792,10 +794,13 @@ static void change_code(void)
 
 /* Cases without walks are the same in both builds: the one without running leaves them out. */
 #define ONCE(values)	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? (values) : 0)
-#define SCHEMES	.values = ONCE(LAZY_TLB_NR_SCHEMES), .describe = name_scheme
-#define PAIRS	.values = ONCE(LAZY_TLB_NR_SCHEMES * LAZY_TLB_NR_SCHEMES), \
+/* So is it with cases of walks where one scheme is built in, and the scheme doesn't change. */
+#define ANY_SCHEME	IS_ENABLED(CONFIG_LAZY_TLB_DYNAMIC)
+#define SCHEMES	.values = ONCE(ANY_SCHEME ? LAZY_TLB_NR_SCHEMES : 1), .describe = name_scheme
+#define PAIRS	.values = ANY_SCHEME ? ONCE(LAZY_TLB_NR_SCHEMES * LAZY_TLB_NR_SCHEMES) : 0, \
 		.describe = name_pair_of_schemes
-#define MODES	.values = 2 * NR_MODES, .describe = name_mode
+#define WALKS(values)	(ANY_SCHEME ? (values) : 0)
+#define MODES	.values = WALKS(2 * NR_MODES), .describe = name_mode
 
 const struct scenario scenarios[] = {
 	/* Borrowed mms. */
@@ -867,14 +872,14 @@ const struct scenario scenarios[] = {
 	  .cpu = { walk_m, take_table_after_flush } },
 	{ "user-mode-untracked", MODES, .setup = user_mode_untracked,
 	  .cpu = { call_and_walk, take_table } },
-	{ "exec-preempted", .values = 2 * NR_MODES * 3, .describe = name_exec_preempted,
+	{ "exec-preempted", .values = WALKS(2 * NR_MODES * 3), .describe = name_exec_preempted,
 	  .setup = exec_preempted_by_parent, .preempt = walk_of_parent,
 	  .cpu = { exec_n, take_table } },
-	{ "unshare", .values = 2 * NR_MODES * NR_MODES, .describe = name_sharing,
+	{ "unshare", .values = WALKS(2 * NR_MODES * NR_MODES), .describe = name_sharing,
 	  .setup = sharing_and_mode, .cpu = { walk_once, unshare_both, change_mode } },
-	{ "unshare-flush-foreign", .values = NR_MODES, .describe = name_mode_only,
+	{ "unshare-flush-foreign", .values = WALKS(NR_MODES), .describe = name_mode_only,
 	  .setup = sharing_foreign, .cpu = { walk_m, unshare_both } },
-	{ "mode-and-offline", .values = NR_MODES * NR_MODES, .describe = name_pair_of_modes,
+	{ "mode-and-offline", .values = WALKS(NR_MODES * NR_MODES), .describe = name_pair_of_modes,
 	  .setup = mode_to, .check = no_task_marks,
 	  .cpu = { walk_and_go_offline, change_mode, finish_cpu_0 } },
 
@@ -883,7 +888,7 @@ const struct scenario scenarios[] = {
 	  .cpu = { x_before_y, look_at_y_then_x } },
 	{ "leave-is-a-barrier", SCHEMES, .setup = leave_as_barrier, .check = one_saw_the_other,
 	  .cpu = { leave_between, y_then_x } },
-	{ "each-sharer-is-a-barrier", .values = 1, .setup = mode,
+	{ "each-sharer-is-a-barrier", .values = WALKS(1), .setup = mode,
 	  .check = one_saw_the_other, .cpu = { ask_between, y_then_x } },
 	{ "wait-is-a-barrier", MODES, .setup = mode, .check = one_saw_the_other,
 	  .cpu = { wait_between, y_then_x } },
@@ -898,10 +903,10 @@ const struct scenario scenarios[] = {
 	{ "membarrier-sync-core", SCHEMES, .setup = members,
 	  .cpu = { run_code, change_code } },
 
-	{ "two-changes-of-mode", .values = NR_MODES * NR_MODES, .describe = name_pair_of_modes,
+	{ "two-changes-of-mode", .values = WALKS(NR_MODES * NR_MODES), .describe = name_pair_of_modes,
 	  .setup = mode_to, .check = mode_is_consistent,
 	  .cpu = { change_mode, change_mode_to_tracked } },
-	{ "change-of-mode", .values = NR_MODES * NR_MODES, .describe = name_pair_of_modes,
+	{ "change-of-mode", .values = WALKS(NR_MODES * NR_MODES), .describe = name_pair_of_modes,
 	  .setup = mode_to, .cpu = { walk_twice, take_table, change_mode } },
 };
 

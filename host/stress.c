@@ -649,7 +649,7 @@ int main(int argc, char **argv)
 	/* Every fourth seed is a guest whose hypervisor has preempted all other CPUs. */
 	shim_flush_passes_over = !(seed % 4);
 	shim_flush_waits = !shim_flush_passes_over;
-	initcall_table_sync_flush_init();
+	initcall_table_sync_init();
 	shim_walk_hook = during_walk;
 	shim_open_hook = during_open;
 	shim_free_hook = free_tables_of;
