@@ -515,7 +515,7 @@ struct mm_struct *lazy_tlb_leave(struct mm_struct *mm)
 
 	/* Not every architecture loads page tables by a full barrier. */
 	if (!IS_ENABLED(CONFIG_MMU_LAZY_TLB))
-		smp_mb();
+		smp_mb();	/* B, for membarrier(2) */
 	return owned;
 }
 
