@@ -267,7 +267,7 @@ bool table_sync_may_walk(enum table_sync_mode mode, bool flushed, int cpu,
 	(IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING) ? \
 	 TABLE_SYNC_RUNNING : TABLE_SYNC_BROADCAST)
 
-/* Microseconds: ten times what it takes to handle an interrupt and go back to user mode. */
+/* Microseconds; the waiting side spins for as long. */
 static unsigned int patience_us __read_mostly = 50;
 
 static int patience_set(const char *val, const struct kernel_param *kp)
