@@ -72,7 +72,7 @@
  * A CPU in user mode can't be in a walk of its task. On CPUs with context tracking
  * (nohz_full) the state says so, and the way into the kernel is a full barrier
  * (F), an atomic operation on that state, before anything else happens there: it
- * takes the place of (E). An NMI does not change the state: markers go first. So it is
+ * takes the place of (E). It stays user mode in an NMI: markers go first. So it is
  * for a CPU that runs a guest, which counts as user mode. On other CPUs the state is
  * updated without order and not looked at.
  *
