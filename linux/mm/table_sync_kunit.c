@@ -48,7 +48,11 @@ static unsigned int other_cpu(struct kunit *test)
 	return cpumask_last(cpu_online_mask);
 }
 
-/* A task that has a CPU for itself, with an mm. We are on another one then. */
+/*
+ * A task that has a CPU for itself, with an mm. We are on another one then, with hotplug
+ * locked: stop_machine(), which the choice of a clock calls during boot, waits for that.
+ * It would hold our CPU until the task's stops, too, and that never happens.
+ */
 struct runner {
 	struct mm_struct *mm;
 	struct completion in_place;
@@ -83,6 +87,7 @@ static struct task_struct *start_runner(struct kunit *test, struct runner *runne
 	init_completion(&runner->in_place);
 	task = kthread_create_on_cpu(runner_fn, runner, cpu, "table_sync_run/%u");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	cpus_write_lock();
 	wake_up_process(task);
 	wait_for_completion(&runner->in_place);
 	return task;
@@ -92,6 +97,7 @@ static struct task_struct *start_runner(struct kunit *test, struct runner *runne
 static void stop_runner(struct runner *runner, struct task_struct *task)
 {
 	WRITE_ONCE(runner->stop, true);
+	cpus_write_unlock();
 	kthread_stop(task);
 	atomic_set(&runner->mm->mm_users, 0);
 	mmdrop(runner->mm);

@@ -5,6 +5,10 @@
  * They are init tests: before the first user task only kernel threads run, so a
  * CPU goes on borrowing what a test made it borrow until the test changes that,
  * and the counters move for the test alone.
+ *
+ * While one CPU spins until another one goes on, the test has hotplug locked.
+ * stop_machine(), which the choice of a clock calls during boot, waits for that: it
+ * would hold the other CPU until the spinning one stops, too, and that never happens.
  */
 #include <kunit/test.h>
 #include <linux/cpu.h>
@@ -372,6 +376,7 @@ static void shootdown_of_an_absent(struct kunit *test)
 	migrate_disable();
 	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
 	INIT_WORK_ONSTACK(&absence.work, absence_work);
+	cpus_write_lock();
 	queue_work_on(cpu, system_highpri_wq, &absence.work);
 	while (!smp_load_acquire(&absence.away))	/* then after_flush is there */
 		cond_resched();
@@ -387,6 +392,7 @@ static void shootdown_of_an_absent(struct kunit *test)
 
 	WRITE_ONCE(absence.back, true);
 	flush_work(&absence.work);
+	cpus_write_unlock();
 	destroy_work_on_stack(&absence.work);
 	migrate_enable();
 	KUNIT_EXPECT_EQ(test, slot_of(cpu), val | LAZY_TLB_OWNED);
@@ -442,6 +448,7 @@ static void leave_races_with_handoff(struct kunit *test)
 		borrow_on(cpu, race.mm);
 
 		INIT_WORK_ONSTACK(&leave.work, racing_leave_work);
+		cpus_write_lock();
 		queue_work_on(cpu, system_highpri_wq, &leave.work);
 		/*
 		 * Before the worker starts, its pool may want another one, which
@@ -454,6 +461,7 @@ static void leave_races_with_handoff(struct kunit *test)
 		for (spin = i % 512; spin; spin--)
 			cpu_relax();
 		drop_mm(race.mm);
+		cpus_write_unlock();
 		migrate_enable();
 
 		flush_work(&leave.work);
