@@ -28,6 +28,7 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "explore.h"
 #include "mm/table_sync.h"
@@ -940,23 +941,6 @@ static void live(void)
 
 /* -- states ---------------------------------------------------------------- */
 
-static u64 mix(u64 h, u64 v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15UL;
-	return h ^ h >> 29;
-}
-
-static void hash_bytes(u64 hash[2], const char *p, size_t size)
-{
-	for (; size >= 8; p += 8, size -= 8) {
-		u64 v;
-
-		memcpy(&v, p, 8);
-		hash[0] = mix(hash[0], v);
-		hash[1] = mix(hash[1] + 0x632be59bd9b4e019UL, v);
-	}
-}
-
 /* All static variables. The asm hides from the compiler that the pointer aliases them. */
 static char *variables(void)
 {
@@ -974,12 +958,16 @@ static size_t stack_used(int i)
 /* True if the state is new. */
 static bool remember(void)
 {
-	u64 hash[2] = { 1, 2 };
+	XXH128_hash_t part[1 + MAX_CPUS], whole;
+	u64 hash[2];
 	size_t i;
 
-	hash_bytes(hash, variables(), (size_t)(_end - __data_start));
+	part[0] = XXH3_128bits(variables(), (size_t)(_end - __data_start));
 	for (int c = 0; c < MAX_CPUS; c++)
-		hash_bytes(hash, ex->stack[c] + STACK_SIZE - stack_used(c), stack_used(c));
+		part[1 + c] = XXH3_128bits(ex->stack[c] + STACK_SIZE - stack_used(c), stack_used(c));
+	whole = XXH3_128bits(part, sizeof(part));
+	hash[0] = whole.low64;
+	hash[1] = whole.high64;
 
 	if (ex->seen_used * 2 > ex->seen_size) {
 		u64 (*old)[2] = ex->seen;
