@@ -24,12 +24,13 @@ run: deps
 	@bench/compare $(WHERE)
 
 #: make test     everything that must hold; last line 'N passed, N failed', maybe ', N skipped'
+test: DEPS = -A each
 test: deps
 	@tests/run $(TESTED)
 
 #: make test-all  and what takes long: all of it for each kernel version, half an hour of
 #:                stress a kernel
-test-all: DEPS = -d
+test-all: DEPS = -d -A all
 test-all: deps
 	@tests/run -s all $(TESTED)
 

@@ -123,9 +123,10 @@ def flavours():
     return ["vanilla"] + sorted(fragments - {"common", "lazymm"})
 
 
-def lacks(base):
-    """Return the flavours that a kernel version has not, with the reasons."""
-    return dict(line.split(" :: ", 1) for line in values(f"base/{base}", "lacks"))
+def lacks(base, arch):
+    """Return the flavours that a version has not for an architecture, with the reasons."""
+    return dict(line.split(" :: ", 1)
+                for path in (f"base/{base}", f"arch/{arch}") for line in values(path, "lacks"))
 
 
 def flavour(name):

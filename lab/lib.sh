@@ -26,6 +26,8 @@
 #   machine       what 'uname -m' calls it
 #   linux         what the kernel's makefiles call it (ARCH)
 #   debian        what Debian calls it
+#   suite         the Debian suite with its busybox, if the releases that the lab runs on have
+#                 not got this architecture
 #   image         the kernel's image, in the build directory; its name is make's target
 #   package       Debian packages to boot it
 #   cross         the prefix of the cross compiler, for other machines
@@ -39,15 +41,23 @@
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted
+#   flushes       hardware: it flushes the TLBs of other CPUs without interrupts
 #   barrier       an instruction that is a full memory barrier, as objdump prints it
 #                 (regular expression of Python)
 #   atomic        one that changes memory atomically and is none
+#   elsewhere     functions whose code only CPUs without such instructions execute
+#                 (regular expression)
 #   stale_code    what the console says if QEMU has executed code after it was patched
 #   wrong_clock   what the console says if the guest has measured its clock's rate wrongly
 #   firmware      UEFI for QEMU
+#   threads       single: all CPUs in one thread of QEMU, in turn (lab/vm -1), because several
+#                 don't work
 #   smp           how QEMU is told the number of CPUs, besides by itself: sockets
 #   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
 #   many_config   which has these options of the kernel in addition
+#   lacks         FLAVOUR :: REASON: a flavour that this architecture has not
+#   tests         each: 'make test' boots this architecture, too, where it isn't this
+#                 machine's
 #   CONFIG_...    options of the kernel: the file is a fragment, as those of config/
 
 set -euo pipefail
@@ -99,9 +109,9 @@ flavours() {
 		! -name lazymm.config -printf '%f\n' | sed 's/\.config$//' | sort
 }
 
-# Why a kernel version has not that flavour; nothing if it has.
-lacks_flavour() { # base flavour
-	values "base/$1" lacks | sed -n "s/^$2 :: //p"
+# Why a kernel version has not that flavour for an architecture; nothing if it has.
+lacks_flavour() { # base arch flavour
+	{ values "base/$1" lacks && values "arch/$2" lacks; } | sed -n "s/^$3 :: //p"
 }
 
 # Why the hooks for a kernel version are not for that point release; nothing if they are.

@@ -49,11 +49,16 @@
  *                                         smp_mb()                     (D)
  *
  * (E) comes with what changes the mm:
- *   user -> user, other mm       switch_mm(): on x86 the locked operations on
- *                                mm_cpumask() and the write to CR3
+ *   user -> user, other mm       on x86 the locked operations on mm_cpumask() and the
+ *                                write to CR3 in switch_mm(), on arm64 the DSB in
+ *                                __switch_to(), on s390 the lock that
+ *                                finish_arch_post_lock_switch() takes, on riscv a
+ *                                fence behind the operation on mm_cpumask()
  *   kernel -> user               leave in context_switch(): the exchange (B) of
  *                                kernel/sched/lazy_tlb.c
- *   exec_mmap()                  activate_mm(), as user -> user
+ *   exec_mmap()                  on riscv and x86 activate_mm(), as user -> user; on
+ *                                arm64 and s390 mmput() of the old mm, or
+ *                                lazy_tlb_leave()
  *   kthread_use_mm()             lazy_tlb_leave()
  *   user -> user, same mm        none, and none is needed: CPU 1 sees the old or
  *                                the new task, and both have the mm
@@ -65,9 +70,11 @@
  * (__schedule()); CPU 1 has (D) after its load. exit_mm() and kthread_unuse_mm()
  * clear ->mm after smp_mb__after_spinlock().
  *
- * Each of these has the store and (E) in one region with interrupts off, so no other task
- * runs between the two. An NMI may come there, and see current->mm while rq->curr is
- * another task already. It walks under a mark.
+ * Most of these have the store and (E) in one region with interrupts off, so no other task
+ * runs between the two. An exec on arm64 or s390 has not: if it is preempted there, it comes
+ * back by a switch with (E). A switch on s390 has preemption off. An interrupt or NMI may
+ * come there, and see current->mm while rq->curr is another task already. It walks under a
+ * mark.
  *
  * A CPU in user mode can't be in a walk of its task. On CPUs with context tracking
  * (nohz_full) the state says so, and the way into the kernel is a full barrier

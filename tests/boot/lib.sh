@@ -22,6 +22,17 @@ compare() { # flavour what options-of-lab/vm...
 	guest "$1" -s "$work" "${@:3}" -- compare "$2" /mnt/results.tsv
 }
 
+# Walks in NMIs, and inside of other walks, where there are NMIs.
+oracle() { # seconds options-of-lab/vm...
+	local seconds=$1 nmis=() nested=()
+	shift
+	if [ -n "$(values "arch/$arch" nmi)" ]; then
+		nmis=(-N 50)
+		nested=(-n)
+	fi
+	guest debug -n 4 "${nmis[@]}" "$@" -p "$long_walks" -- oracle "${nested[@]}" "$seconds"
+}
+
 # The kernel's own tests of membarrier and restartable sequences, under each scheme.
 selftests() { # flavour
 	local programs

@@ -118,8 +118,8 @@ static __always_inline struct mm_struct *lazy_tlb_slot_owned(unsigned long val)
 
 /*
  * It has cache lines of its own, because every switch of page tables writes the cpumask
- * and the concurrency ids in front of it. init_mm, efi_mm and other static mms have no
- * such room; nobody borrows them.
+ * and the concurrency ids in front of it. Static mms have no such room unless they are
+ * declared with it; nobody borrows those without, such as init_mm.
  */
 struct lazy_tlb {
 	/* An entry of the list of mms to shoot down, see lazy_tlb_shoot(). */
