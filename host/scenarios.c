@@ -162,6 +162,31 @@ static void mm_a_is_free_and_b_used(void)
 	mm_a_is_free();
 }
 
+/* -- powerpc: flushes that take CPUs out of mm_cpumask() ------------------- */
+
+/* Task A ends elsewhere, and its last flush interrupts the borrowers if that saves an IPI. */
+static void radix_exit_elsewhere(void)
+{
+	context_switch(&task_a);
+	exit_mm_clear();
+	radix_mmput(mm_a);
+	kthread_use_mm(mm_b);
+}
+
+/* Somebody with a reference flushes mm A, whose user may run, be away or have ended. */
+static void trim_and_drop(void)
+{
+	exit_flush_lazy_tlbs(mm_a);
+	mmdrop(mm_a);
+}
+
+static void with_flusher(unsigned int value)
+{
+	by_scheme(value);
+	uninvolved = 0;
+	mmgrab(mm_a);
+}
+
 /* -- two CPUs borrow, the third drops -------------------------------------- */
 
 static void two_tasks(unsigned int value)
@@ -814,6 +839,10 @@ const struct scenario scenarios[] = {
 	  .cpu = { exit_half, exit_other_half } },
 	{ "exit-elsewhere", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
 	  .cpu = { borrow_and_leave, exit_elsewhere } },
+	{ "last-flush-interrupts", SCHEMES, .setup = by_scheme, .check = mm_a_is_free_and_b_used,
+	  .cpu = { borrow_and_leave, radix_exit_elsewhere } },
+	{ "flush-trims", SCHEMES, .setup = with_flusher, .check = mm_a_is_free,
+	  .cpu = { borrow_and_leave, drop_elsewhere, trim_and_drop } },
 	{ "two-borrowers", SCHEMES, .setup = two_tasks, .check = mm_a_is_free_and_b_used,
 	  .cpu = { borrow_and_leave, borrow_too, drop_after_both } },
 	{ "two-mms", SCHEMES, .setup = two_mms, .check = both_are_free,

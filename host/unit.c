@@ -963,6 +963,38 @@ static void flush_without_reference(void)
 	EXPECT_WARNING("atomic_dec_and_test");
 }
 
+/* A flush with users left, as powerpc's that takes the CPU out of mm_cpumask(). */
+static void let_go_in_each_scheme(void)
+{
+	for (int scheme = 0; scheme < LAZY_TLB_NR_SCHEMES; scheme++) {
+		unsigned long piggyback = lazy(LAZY_TLB_EV_PIGGYBACK);
+
+		lazy_tlb_set_scheme(scheme);
+		borrow(1, mm_a);
+		on(1);
+		lazy_tlb_let_go(mm_b);
+		EXPECT(kthread[1].active_mm, scheme == LAZY_TLB_NONE ? &init_mm : mm_a);
+		lazy_tlb_let_go(mm_a);
+		EXPECT(SLOT(1), 0);
+		EXPECT(kthread[1].active_mm, &init_mm);
+		EXPECT(arch_lazy_tlb_loaded(1), &init_mm);
+		EXPECT(COUNT(mm_a), 1);
+		EXPECT(lazy(LAZY_TLB_EV_PIGGYBACK) - piggyback, scheme != LAZY_TLB_NONE);
+		lazy_tlb_let_go(mm_a);
+		EXPECT(COUNT(mm_a), 1);
+	}
+}
+
+static void last_flush_interrupts_for_shootdown(void)
+{
+	for (int scheme = 0; scheme < LAZY_TLB_NR_SCHEMES; scheme++) {
+		lazy_tlb_set_scheme(scheme);
+		EXPECT(lazy_tlb_flush_interrupts(), scheme == LAZY_TLB_SHOOTDOWN);
+	}
+	*param_lazy_tlb_piggyback() = false;
+	EXPECT(lazy_tlb_flush_interrupts(), false);
+}
+
 static void flush_changes_nothing(struct mm_struct *mm)
 {
 	struct mm_struct *active = shim_rq[1].curr->active_mm;
@@ -2039,6 +2071,7 @@ static const struct test tests[] = {
 	T(shot_with_owned_slot), T(shot_with_empty_slot),
 	T(flush_takes_mm_away), T(flush_takes_counted_mm_away), T(flush_without_reference),
 	T(flush_with_users_left), T(flush_in_each_scheme), T(flush_of_other_mm),
+	T(let_go_in_each_scheme), T(last_flush_interrupts_for_shootdown),
 	T(flush_of_no_mm), T(flush_in_firmware),
 	T(flush_between_switch_and_leave), T(flush_switched_off), T(flush_of_exit),
 	T(leave_after_shot_and_handoff), T(leave_nothing),

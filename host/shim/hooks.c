@@ -149,6 +149,37 @@ void flush_tlb_mm(struct mm_struct *mm, bool freed_tables)
 	preempt_enable();
 }
 
+/* powerpc's, on each CPU that a flush interrupts so that it leaves mm_cpumask(). */
+static void exit_lazy_flush_tlb(void *info)
+{
+	struct mm_struct *mm = info;
+
+	if (READ_ONCE(current->mm) != mm)
+		lazy_tlb_let_go(mm);
+}
+
+static bool has_loaded(int cpu, void *info)
+{
+	return arch_lazy_tlb_loaded((unsigned int)cpu) == info;
+}
+
+void exit_flush_lazy_tlbs(struct mm_struct *mm)
+{
+	preempt_disable();
+	smp_mb();	/* radix__tlb_flush() */
+	on_each_cpu_cond_mask(has_loaded, exit_lazy_flush_tlb, mm, true, cpu_online_mask);
+	preempt_enable();
+}
+
+void radix_mmput(struct mm_struct *mm)
+{
+	if (!atomic_dec_and_test(&mm->mm_users))
+		return;
+	if (lazy_tlb_flush_interrupts())
+		exit_flush_lazy_tlbs(mm);
+	mmdrop(mm);
+}
+
 /* -- the switch of tasks --------------------------------------------------- */
 
 static bool is_off_cpu(void *task)

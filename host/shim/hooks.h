@@ -25,6 +25,8 @@ DECLARE_PER_CPU(struct tlb_state, cpu_tlbstate);
 struct mm_struct *mm_alloc(void);
 /* The last one flushes on all CPUs that have the mm loaded, then drops the reference. */
 void mmput(struct mm_struct *mm);
+/* The same on powerpc, where the last flush interrupts nobody by itself. */
+void radix_mmput(struct mm_struct *mm);
 
 /* At the start of a test: @task is current on @cpu. */
 void start_task(int cpu, struct task_struct *task);
@@ -71,6 +73,8 @@ extern unsigned int shim_table[SHIM_TABLES];
 unsigned int change_table(struct mm_struct *mm);
 /* Interrupts the CPUs that use the mm, lazy ones too if tables are freed. */
 void flush_tlb_mm(struct mm_struct *mm, bool freed_tables);
+/* powerpc: interrupts the CPUs that use the mm, and those that only borrow it let it go. */
+void exit_flush_lazy_tlbs(struct mm_struct *mm);
 /* Two mms share a hugetlb table. */
 void share_table(struct mm_struct *a, struct mm_struct *b, unsigned int table);
 /* The mm gives up its shared table: entry cleared, TLB flushed, walks waited for. */

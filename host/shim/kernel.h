@@ -356,6 +356,9 @@ typedef void (*smp_call_func_t)(void *info);
 
 void local_irq_disable(void);
 void local_irq_enable(void);
+/* They nest here, so nothing has to be saved. */
+#define local_irq_save(flags)		do { (flags) = 0; local_irq_disable(); } while (0)
+#define local_irq_restore(flags)	do { (void)(flags); local_irq_enable(); } while (0)
 bool irqs_disabled(void);
 bool in_hardirq(void);
 void preempt_disable(void);

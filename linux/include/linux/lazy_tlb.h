@@ -35,8 +35,10 @@ struct mm_struct *lazy_tlb_leave(struct mm_struct *mm);
 void lazy_tlb_put(struct mm_struct *mm);
 void lazy_tlb_leave_dead_cpu(unsigned int cpu, struct mm_struct *mm);
 
-/* The last flush of an address space, on each CPU that it reaches. */
+/* Flushes of an address space, on each CPU that they reach; the last one, and any. */
 void lazy_tlb_exit_flush(struct mm_struct *mm);
+void lazy_tlb_let_go(struct mm_struct *mm);
+bool lazy_tlb_flush_interrupts(void);
 
 /* The life of an mm_struct. */
 unsigned int lazy_tlb_layout(unsigned int size);
@@ -46,8 +48,8 @@ bool lazy_tlb_final_drop(struct mm_struct *mm);
 #else /* !CONFIG_ARCH_HAS_LAZY_TLB_SLOTS */
 
 /*
- * The architecture has no slots. Its MMU_LAZY_TLB_REFCOUNT or MMU_LAZY_TLB_SHOOTDOWN
- * decides, through the helpers of linux/sched/mm.h.
+ * The architecture has no slots. The helpers of linux/sched/mm.h do what it has instead,
+ * see MMU_LAZY_TLB_REFCOUNT in arch/Kconfig.
  */
 static inline struct mm_struct *lazy_tlb_enter(struct mm_struct *mm, struct task_struct *tsk)
 {

@@ -443,6 +443,33 @@ static bool lazy_tlb_piggyback __ro_after_init = true;
 module_param_named(piggyback, lazy_tlb_piggyback, bool, 0444);
 
 /**
+ * lazy_tlb_let_go() - stop borrowing an mm at one of its TLB flushes
+ * @mm: the mm that is flushed
+ *
+ * Nothing happens if this CPU does not borrow @mm. For flushes that take CPUs out of
+ * mm_cpumask(): no CPU may leave it that still has the page tables loaded.
+ *
+ * Context: any, preemption disabled. The caller, or the flusher that waits for it, holds a
+ * reference on @mm.
+ */
+void lazy_tlb_let_go(struct mm_struct *mm)
+{
+	unsigned long flags, val;
+
+	local_irq_save(flags);
+	val = this_cpu_read(lazy_tlb_slot.val);
+	if (lazy_tlb_slot_mm(val) == mm && lazy_tlb_take_away(mm, val)) {
+		lazy_tlb_count(LAZY_TLB_EV_PIGGYBACK);
+		if (lazy_tlb_slot_owned(val)) {
+			lazy_tlb_count(LAZY_TLB_EV_COUNTED);
+			/* Can't be the last: the flusher holds a reference. */
+			WARN_ON_ONCE(atomic_dec_and_test(&mm->mm_count));
+		}
+	}
+	local_irq_restore(flags);
+}
+
+/**
  * lazy_tlb_exit_flush() - let go of an mm at its last TLB flush
  * @mm: the mm that is flushed, or NULL if the flush is not for one mm
  *
@@ -456,20 +483,25 @@ module_param_named(piggyback, lazy_tlb_piggyback, bool, 0444);
  */
 void lazy_tlb_exit_flush(struct mm_struct *mm)
 {
-	unsigned long val = this_cpu_read(lazy_tlb_slot.val);
-
 	/* With users left it isn't the last flush, and the CPU may borrow it again soon. */
-	if (!mm || !lazy_tlb_piggyback || atomic_read(&mm->mm_users))
-		return;
-	if (lazy_tlb_slot_mm(val) != mm || !lazy_tlb_take_away(mm, val))
-		return;
+	if (mm && lazy_tlb_piggyback && !atomic_read(&mm->mm_users))
+		lazy_tlb_let_go(mm);
+}
 
-	lazy_tlb_count(LAZY_TLB_EV_PIGGYBACK);
-	if (lazy_tlb_slot_owned(val)) {
-		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
-		/* Can't be the last: the flusher holds a reference. */
-		WARN_ON_ONCE(atomic_dec_and_test(&mm->mm_count));
-	}
+/**
+ * lazy_tlb_flush_interrupts() - shall the last flush interrupt the CPUs that borrow?
+ *
+ * Where hardware flushes the TLBs of other CPUs, the last flush of an mm interrupts nobody
+ * by itself. Under shootdown the borrowers are interrupted soon after; if it is done with
+ * the flush, they are out of mm_cpumask() by then, and a flush of one CPU's TLB may do.
+ *
+ * Context: any.
+ * Return: true if the flush should have each CPU that may borrow the mm call
+ * lazy_tlb_let_go().
+ */
+bool lazy_tlb_flush_interrupts(void)
+{
+	return lazy_tlb_piggyback && lazy_tlb_get_scheme() == LAZY_TLB_SHOOTDOWN;
 }
 
 /* -- enter and leave outside the context switch ------------------------------- */
