@@ -5,7 +5,7 @@
 #   $base $arch   the kernel version and the architecture to test
 #   $top          the repository
 #   $work         a directory of its own, removed at the end
-# and, to a test that consists of cases, the functions check, expect and finish.
+# and the function seen; to a test that consists of cases also check, expect and finish.
 # shellcheck source=../lab/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lab/lib.sh"
 
@@ -55,6 +55,12 @@ expect() { # status text command...
 	fi
 	echo "exit status $rc, should be $status; '$text' should be in: $got"
 	return 1
+}
+
+# Keeps what a test has seen, for the table of tests/architectures. It comes from stdin.
+seen() { # what
+	mkdir -p "$top/out/seen/$base/$arch"
+	cat >"$top/out/seen/$base/$arch/$1"
 }
 
 # The last line of a test that consists of cases: what it ends with.

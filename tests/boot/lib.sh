@@ -10,16 +10,24 @@ guest() { # flavour options-of-lab/vm... -- command...
 
 kunit() { # flavour options-of-lab/vm...
 	guest "$1" "${@:2}" -t 600 -p kunit.enable=1 -c "$work/console" -- true
-	"$top/tests/kunit" -b "$base" "$work/console"
+	"$top/tests/kunit" -b "$base" -a "$arch" "$work/console"
+	seen "kunit-$1" <<<"passed"
 }
 
 stress() { # flavour seconds options-of-lab/vm...
 	guest "$1" -n 4 -t $(($2 * 4 + 300)) "${@:3}" -- stress "$2"
+	seen "stress-$1" <<<"$2"
 }
 
 # What bench/guest/compare finds out is left in $work/results.tsv.
 compare() { # flavour what options-of-lab/vm...
 	guest "$1" -s "$work" "${@:3}" -- compare "$2" /mnt/results.tsv
+}
+
+# It has to be as bench/holds says.
+holds() { # rules what
+	"$top/bench/holds" "$1" "$work/results.tsv"
+	seen "$2" <"$work/results.tsv"
 }
 
 # Walks in NMIs, and inside of other walks, where there are NMIs.
@@ -31,6 +39,7 @@ oracle() { # seconds options-of-lab/vm...
 		nested=(-n)
 	fi
 	guest debug -n 4 "${nmis[@]}" "$@" -p "$long_walks" -- oracle "${nested[@]}" "$seconds"
+	seen oracle <<<"passed"
 }
 
 # The kernel's own tests of membarrier and restartable sequences, under each scheme.

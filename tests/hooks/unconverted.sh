@@ -83,6 +83,10 @@ all_defined() { # objects...
 		}'
 }
 
+needs_compiler() { # package
+	command -v "${prefix}gcc" >/dev/null || skip "no ${prefix}gcc; it is in the package $1"
+}
+
 # Uses what the test has set:
 #	linux_arch   what the kernel calls the architecture
 #	prefix       of the cross compiler
@@ -105,4 +109,5 @@ stays_as_it_is() { # objects of this architecture that the hooks concern...
 	finish || return
 	check "each function of ours that they call is there" all_defined "${objects[@]}"
 	finish
+	arch=$linux_arch seen compiled <<<"${#objects[@]}"
 }
