@@ -129,6 +129,11 @@ def lacks(base, arch):
                 for path in (f"base/{base}", f"arch/{arch}") for line in values(path, "lacks"))
 
 
+def without(arch):
+    """Return the kernel options that an architecture has not, with the reasons."""
+    return dict(line.split(" :: ", 1) for line in values(f"arch/{arch}", "without"))
+
+
 def flavour(name):
     """Return the name of a flavour if it is one, maybe with +many or +step."""
     one_of("flavour", name.removesuffix("+many").removesuffix("+step"), flavours())

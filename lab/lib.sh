@@ -56,6 +56,7 @@
 #   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
 #   many_config   which has these options of the kernel in addition
 #   lacks         FLAVOUR :: REASON: a flavour that this architecture has not
+#   without       OPTION :: REASON: an option of the flavours that this architecture has not
 #   tests         each: 'make test' boots this architecture, too, where it isn't this
 #                 machine's
 #   CONFIG_...    options of the kernel: the file is a fragment, as those of config/
