@@ -108,6 +108,6 @@ stays_as_it_is() { # objects of this architecture that the hooks concern...
 	check "${#objects[@]} objects compile without a warning" make_in "$tree" "$build" -k "${objects[@]}"
 	finish || return
 	check "each function of ours that they call is there" all_defined "${objects[@]}"
-	finish
+	finish || return
 	arch=$linux_arch seen compiled <<<"${#objects[@]}"
 }
