@@ -41,7 +41,8 @@
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted
-#   flushes       hardware: it flushes the TLBs of other CPUs without interrupts
+#   flushes       hardware: it flushes the TLBs of other CPUs without interrupts; radix: it
+#                 does, but CPUs that merely borrow are interrupted now and then
 #   barrier       an instruction that is a full memory barrier, as objdump prints it
 #                 (regular expression of Python)
 #   atomic        one that changes memory atomically and is none
