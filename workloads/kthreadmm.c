@@ -8,33 +8,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ioctl.h>
-#include <linux/types.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kthread_mm_test.h"
 #include "workload.h"
-
-/* As in mm/kthread_mm_test.h of the kernel. */
-struct kthread_mm_test_access {
-	__u64 address;
-	__u32 value;
-	__s32 error;
-};
-
-#define KTHREAD_MM_TEST_USE	_IO('k', 1)
-#define KTHREAD_MM_TEST_UNUSE	_IO('k', 2)
-#define KTHREAD_MM_TEST_READ	_IOWR('k', 3, struct kthread_mm_test_access)
-#define KTHREAD_MM_TEST_WRITE	_IOWR('k', 4, struct kthread_mm_test_access)
-#define KTHREAD_MM_TEST_CYCLE	_IO('k', 5)
-
-#define DEVICE "/sys/kernel/debug/kthread_mm_test"
 
 /* Pages of a file that are mapped at the same address: no architecture colours them apart. */
 #define STRIDE	(1UL << 20)
@@ -46,8 +28,8 @@ static long stale_in_all;
 
 static void setup(void)
 {
-	if (access(DEVICE, R_OK | W_OK))
-		skip(DEVICE ": %m; the kernel needs CONFIG_KTHREAD_MM_TEST");
+	if (access(KTHREAD_MM_TEST, R_OK | W_OK))
+		skip(KTHREAD_MM_TEST ": %m; the kernel needs CONFIG_KTHREAD_MM_TEST");
 	if (opt.cpus.nr < 2)
 		skip("needs two CPUs");
 }
@@ -57,7 +39,7 @@ static void setup(void)
 static void ask(unsigned long request, unsigned long argument, const char *what)
 {
 	if (ioctl(device, request, argument))
-		die("%s: %s: %m", DEVICE, what);
+		die("%s: %s: %m", KTHREAD_MM_TEST, what);
 }
 
 static void thread_starts(void)
@@ -90,14 +72,12 @@ static int thread_writes(volatile uint32_t *where, uint32_t value)
 	return access.error ? -1 : 0;
 }
 
-static void thread_must_read(volatile uint32_t *where, uint32_t expected)
+/* Whether it sees what is there. */
+static bool thread_sees(volatile uint32_t *where, uint32_t expected)
 {
 	uint32_t value;
 
-	if (thread_reads(where, &value))
-		die("the kernel thread can't read: %m");
-	if (value != expected)
-		die("the kernel thread reads %u before anything has changed, not %u", value, expected);
+	return !thread_reads(where, &value) && value == expected;
 }
 
 /* -- the cases: each tells whether something was stale ----------------------------- */
@@ -125,98 +105,95 @@ static void fill_slot(uint32_t slot, uint32_t value)
 /* Another page at the same address. */
 static bool remap(uint32_t round)
 {
-	uint32_t value;
+	bool stale;
 
 	fill_slot(0, 2 * round);
 	fill_slot(1, 2 * round + 1);
 	map_slot(0);
-	thread_must_read(page, 2 * round);
+	stale = !thread_sees(page, 2 * round);
 	map_slot(1);
-	return thread_reads(page, &value) || value != 2 * round + 1;
+	return !thread_sees(page, 2 * round + 1) || stale;
 }
 
 /* No page at this address. */
 static bool unmap(uint32_t round)
 {
 	uint32_t value;
+	bool stale;
 
 	map_anonymous();
 	*page = round;
-	thread_must_read(page, round);
+	stale = !thread_sees(page, round);
 	if (munmap(page, page_size()))
 		die("munmap: %m");
-	return !thread_reads(page, &value) || errno != EFAULT;
+	return !thread_reads(page, &value) || errno != EFAULT || stale;
 }
 
 /* A page that may no more be written. */
 static bool protect(uint32_t round)
 {
+	bool stale;
+
 	map_anonymous();
 	*page = round;
-	if (thread_writes(page, round + 1))
-		die("the kernel thread can't write: %m");
+	stale = thread_writes(page, round + 1) || *(volatile uint32_t *)page != round + 1;
 	if (mprotect(page, page_size(), PROT_READ))
 		die("mprotect: %m");
-	return !thread_writes(page, round + 2) || errno != EFAULT;
+	return !thread_writes(page, round + 2) || errno != EFAULT || stale;
 }
 
 /* The kernel thread is the one that changes the mapping: its write gets a page for it. */
 static bool copy(uint32_t round)
 {
-	uint32_t before;
-
 	map_anonymous();
 	/* The zero page. */
-	before = *(volatile uint32_t *)page;
-	if (before || thread_writes(page, round + 1))
-		die("the kernel thread can't write: %m");
-	return *(volatile uint32_t *)page != round + 1;
+	return *(volatile uint32_t *)page || thread_writes(page, round + 1) ||
+	       *(volatile uint32_t *)page != round + 1;
 }
 
 /* After an unuse and another use, what changed in between counts, too. */
 static bool again(uint32_t round)
 {
-	uint32_t value;
+	bool stale;
 
 	fill_slot(0, 2 * round);
 	fill_slot(1, 2 * round + 1);
 	map_slot(0);
-	thread_must_read(page, 2 * round);
+	stale = !thread_sees(page, 2 * round);
 	thread_ends();
 	map_slot(1);
 	thread_starts();
-	return thread_reads(page, &value) || value != 2 * round + 1;
+	return !thread_sees(page, 2 * round + 1) || stale;
 }
 
 /* -- changes while the kernel thread comes and goes ------------------------------- */
 
 struct progress {
-	_Atomic uint32_t mapped;
-	_Atomic long reads, stale;
-	_Atomic bool stop;
+	_Atomic uint32_t stale;
+	_Atomic bool done;
 };
 
-/* Another process has the thread read: what it gets must not be older than its question. */
-static void read_on(struct progress *progress)
+/* Another process asks for it and waits. */
+static void watch(struct progress *progress, volatile uint32_t *mapped, long times)
 {
-	uint32_t value;
+	struct kthread_mm_test_access access = {
+		.address = (uintptr_t)page,
+		.floor	 = (uintptr_t)mapped,
+		.value	 = times,
+	};
 
-	while (!atomic_load(&progress->stop)) {
-		uint32_t mapped = atomic_load(&progress->mapped);
-
-		if (atomic_fetch_add(&progress->reads, 1) % 2)
-			ask(KTHREAD_MM_TEST_CYCLE, 0, "cycle");
-		if (!thread_reads(page, &value) && value < mapped)
-			atomic_fetch_add(&progress->stale, 1);
-	}
+	ask(KTHREAD_MM_TEST_WATCH, (unsigned long)&access, "watch");
+	atomic_store(&progress->stale, access.value);
+	atomic_store(&progress->done, true);
 	_exit(EXIT_OK);
 }
 
-static void race(uint32_t changes)
+static void race(long times)
 {
 	struct progress *progress = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	long stale, reads;
+	static _Atomic uint32_t mapped;
+	uint32_t stale, changes = 0;
 	pid_t pid;
 
 	if (progress == MAP_FAILED)
@@ -226,20 +203,17 @@ static void race(uint32_t changes)
 	thread_starts();
 	pid = fork_child();
 	if (!pid)
-		read_on(progress);
-	while (!atomic_load(&progress->reads))
-		sleep_ms(1);
-	for (uint32_t i = 1; i <= changes; i++) {
-		fill_slot(i, i);
-		map_slot(i);
-		atomic_store(&progress->mapped, i);
+		watch(progress, (volatile uint32_t *)&mapped, times);
+	while (!atomic_load(&progress->done)) {
+		changes++;
+		fill_slot(changes, changes);
+		map_slot(changes);
+		atomic_store(&mapped, changes);
 	}
-	atomic_store(&progress->stop, true);
 	wait_child(pid);
 	thread_ends();
 	stale = atomic_load(&progress->stale);
-	reads = atomic_load(&progress->reads);
-	printf("race: %ld of %ld reads stale, %u changes\n", stale, reads, changes);
+	printf("race: %u of %ld reads stale, %u changes\n", stale, times, changes);
 	stale_in_all += stale;
 	munmap(progress, page_size());
 }
@@ -248,20 +222,26 @@ static void race(uint32_t changes)
 
 #define MEMORY	(16UL << 20)
 
+/* In KiB; with the pages that are free in the lists of each CPU. */
 static long free_memory(void)
 {
-	char text[4096], *at;
-	long kib;
+	static char text[1 << 16];
+	long pages = 0, value;
 
-	if (read_text("/proc/meminfo", text, sizeof(text)) < 0)
-		die("/proc/meminfo: %m");
-	at = strstr(text, "MemFree:");
-	if (!at || sscanf(at, "MemFree: %ld", &kib) != 1)
-		die("/proc/meminfo has no MemFree");
-	return kib;
+	if (read_text("/proc/zoneinfo", text, sizeof(text)) < 0)
+		die("/proc/zoneinfo: %m");
+	for (char *word = strtok(text, " \n"); word; word = strtok(NULL, " \n")) {
+		if (strcmp(word, "nr_free_pages") && strcmp(word, "count:"))
+			continue;
+		word = strtok(NULL, " \n");
+		if (!word || sscanf(word, "%ld", &value) != 1)
+			die("/proc/zoneinfo: a number is missing");
+		pages += value;
+	}
+	return pages * (page_size() >> 10);
 }
 
-/* The kernel has a few pages in lists of each CPU, and others use some. */
+/* Others use some pages meanwhile. */
 static bool memory_is_back(long with_owner)
 {
 	long end = now_ms() + 5000;
@@ -285,7 +265,8 @@ static void own(const int *ready, const int *go_on)
 	map_anonymous();
 	*page = 4711;
 	thread_starts();
-	thread_must_read(page, 4711);
+	if (!thread_sees(page, 4711))
+		die("the kernel thread doesn't see the page");
 	if (write(ready[1], "", 1) != 1 || read(go_on[0], &byte, 1) != 1)
 		die("pipe: %m");
 	_exit(EXIT_OK);
@@ -327,26 +308,24 @@ static bool owner_ends(void)
 
 static void count_stale(const char *name, bool (*try)(uint32_t round))
 {
-	struct pace pace = pace_start(0, 1);
 	long stale = 0;
 
 	thread_starts();
-	while (pace_more(&pace))
-		stale += try(pace.done);
+	for (long i = 1; i <= opt.ops; i++)
+		stale += try(i);
 	thread_ends();
-	printf("%s: %ld of %ld stale\n", name, stale, pace.done);
+	printf("%s: %ld of %ld stale\n", name, stale, opt.ops);
 	stale_in_all += stale;
 }
 
 static int kthreadmm(void)
 {
-	struct pace pace = pace_start(0, 1);
 	long stale = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	device = open(KTHREAD_MM_TEST, O_RDWR | O_CLOEXEC);
 	if (device < 0)
-		die(DEVICE ": %m");
+		die(KTHREAD_MM_TEST ": %m");
 	file = memfd_create("kthreadmm", MFD_CLOEXEC);
 	if (file < 0 || ftruncate(file, SLOTS * STRIDE))
 		die("memfd: %m");
@@ -358,11 +337,11 @@ static int kthreadmm(void)
 	count_stale("protect", protect);
 	count_stale("copy", copy);
 	count_stale("again", again);
-	race(100 * opt.ops);
+	race(1000 * opt.ops);
 
-	while (pace_more(&pace))
+	for (long i = 0; i < opt.ops; i++)
 		stale += owner_ends();
-	printf("owner ends: %ld of %ld stale\n", stale, pace.done);
+	printf("owner ends: %ld of %ld stale\n", stale, opt.ops);
 	stale_in_all += stale;
 	return stale_in_all ? EXIT_FAILED : EXIT_OK;
 }

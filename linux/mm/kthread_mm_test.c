@@ -18,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include "kthread_mm_test.h"
@@ -38,6 +39,47 @@ struct kthread_mm_test {
 	struct kthread_mm_test_access access;
 };
 
+static void kthread_mm_test_cycle(struct mm_struct *mm)
+{
+	kthread_unuse_mm(mm);
+	kthread_use_mm(mm);
+}
+
+static u32 kthread_mm_test_watch(struct kthread_mm_test *test)
+{
+	u32 __user *where = (u32 __user *)(unsigned long)test->access.address;
+	u32 __user *floor = (u32 __user *)(unsigned long)test->access.floor;
+	u32 before, after, stale = 0;
+
+	for (u32 i = 0; i < test->access.value; i++) {
+		kthread_mm_test_cycle(test->mm);
+		if (get_user(before, floor))
+			continue;
+		/* The word at the floor was written after what it stands for. */
+		smp_rmb();
+		if (!get_user(after, where) && after < before)
+			stale++;
+		cond_resched();
+	}
+	return stale;
+}
+
+/* The least time of some rounds is one without interrupts. */
+static u32 kthread_mm_test_cost(struct mm_struct *mm)
+{
+	u64 least = U32_MAX;
+
+	for (int round = 0; round < 20; round++) {
+		u64 start = ktime_get_mono_fast_ns();
+
+		for (int pair = 0; pair < KTHREAD_MM_TEST_PAIRS; pair++)
+			kthread_mm_test_cycle(mm);
+		least = min(least, ktime_get_mono_fast_ns() - start);
+		cond_resched();
+	}
+	return least;
+}
+
 static void kthread_mm_test_do(struct kthread_mm_test *test, unsigned int op)
 {
 	u32 __user *where = (u32 __user *)(unsigned long)test->access.address;
@@ -49,9 +91,11 @@ static void kthread_mm_test_do(struct kthread_mm_test *test, unsigned int op)
 	case KTHREAD_MM_TEST_WRITE:
 		test->access.error = put_user(test->access.value, where);
 		break;
-	case KTHREAD_MM_TEST_CYCLE:
-		kthread_unuse_mm(test->mm);
-		kthread_use_mm(test->mm);
+	case KTHREAD_MM_TEST_WATCH:
+		test->access.value = kthread_mm_test_watch(test);
+		break;
+	case KTHREAD_MM_TEST_COST:
+		test->access.value = kthread_mm_test_cost(test->mm);
 		break;
 	}
 }
@@ -84,7 +128,11 @@ static int kthread_mm_test_ask(struct kthread_mm_test *test, unsigned int op)
 		return -ESRCH;
 	smp_store_release(&test->op, op);
 	while (smp_load_acquire(&test->op)) {
-		cond_resched();
+		/* Without a switch, which would renew the context of this CPU, too. */
+		if (op != KTHREAD_MM_TEST_WATCH)
+			cond_resched();
+		else
+			schedule_timeout_uninterruptible(1);
 		cpu_relax();
 	}
 	return 0;
@@ -134,11 +182,10 @@ static long kthread_mm_test_ioctl(struct file *file, unsigned int cmd, unsigned 
 	case KTHREAD_MM_TEST_UNUSE:
 		kthread_mm_test_unuse(test);
 		break;
-	case KTHREAD_MM_TEST_CYCLE:
-		err = kthread_mm_test_ask(test, cmd);
-		break;
 	case KTHREAD_MM_TEST_READ:
 	case KTHREAD_MM_TEST_WRITE:
+	case KTHREAD_MM_TEST_WATCH:
+	case KTHREAD_MM_TEST_COST:
 		if (copy_from_user(&test->access, user, sizeof(test->access)))
 			err = -EFAULT;
 		else
