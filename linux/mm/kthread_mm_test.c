@@ -32,7 +32,7 @@
  * @access: argument and result of @op
  */
 struct kthread_mm_test {
-	struct mutex lock;
+	struct mutex lock;	/* for all of it */
 	struct task_struct *task;
 	struct mm_struct *mm;
 	unsigned int op;
@@ -126,7 +126,9 @@ static int kthread_mm_test_ask(struct kthread_mm_test *test, unsigned int op)
 {
 	if (!test->task)
 		return -ESRCH;
+	/* Pairs with the acquire in kthread_mm_test_thread(): op after access. */
 	smp_store_release(&test->op, op);
+	/* Pairs with the release there: the result before 0. */
 	while (smp_load_acquire(&test->op)) {
 		/* Without a switch, which would renew the context of this CPU, too. */
 		if (op != KTHREAD_MM_TEST_WATCH)
