@@ -622,6 +622,11 @@ void shim_walk_survived(unsigned int table)
 	violation("a walk on CPU %d finds table %u reused", ex->cpu, table);
 }
 
+void shim_stale_access(int address)
+{
+	violation("CPU %d accesses the page that was at address %d", ex->cpu, address);
+}
+
 /* -- interrupts, preemption, grace periods --------------------------------- */
 
 void local_irq_disable(void)

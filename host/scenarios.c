@@ -815,6 +815,80 @@ static void change_code(void)
 	WRITE_ONCE(code_is_new, 1);
 }
 
+/* -- kernel threads on an mm whose flushes leave out other CPUs -------------- */
+
+/* CPUs 0 and 1 have the translations of mm A, whose task runs on CPU 0. */
+static void contexts(unsigned int value)
+{
+	by_scheme(value);
+	uninvolved = 0;
+	shim_contexts = true;
+	start_context_of_mm(0, mm_a);
+	start_context_of_mm(1, mm_a);
+}
+
+static void replace_twice(void)
+{
+	replace_page(mm_a, 0);
+	replace_page(mm_a, 0);
+}
+
+static void replace_other(void)
+{
+	replace_page(mm_a, 1);
+}
+
+static void replace_once(void)
+{
+	replace_page(mm_a, 0);
+}
+
+static void use_and_access(void)
+{
+	kthread_use_mm(mm_a);
+	access_page(0);
+	access_page(0);
+	kthread_unuse_mm(mm_a);
+}
+
+static void use_and_access_both(void)
+{
+	kthread_use_mm(mm_a);
+	access_page(1);
+	access_page(1);
+	kthread_unuse_mm(mm_a);
+}
+
+static void use_twice(void)
+{
+	kthread_use_mm(mm_a);
+	kthread_unuse_mm(mm_a);
+	kthread_use_mm(mm_a);
+	access_page(0);
+	kthread_unuse_mm(mm_a);
+}
+
+static void use_and_replace(void)
+{
+	kthread_use_mm(mm_a);
+	replace_page(mm_a, 0);
+	kthread_unuse_mm(mm_a);
+}
+
+static void access_twice(void)
+{
+	access_page(0);
+	access_page(0);
+}
+
+/* The last user's end, with the mm_struct kept by somebody else's reference. */
+static void exit_mmap(void)
+{
+	exit_mm_clear();
+	atomic_dec_and_test(&mm_a->mm_users);
+	replace_all_pages(mm_a);
+}
+
 /* -- the list -------------------------------------------------------------- */
 
 /* Cases without walks are the same in both builds: the one without running leaves them out. */
@@ -911,6 +985,18 @@ const struct scenario scenarios[] = {
 	{ "mode-and-offline", .values = WALKS(NR_MODES * NR_MODES), .describe = name_pair_of_modes,
 	  .setup = mode_to, .check = no_task_marks,
 	  .cpu = { walk_and_go_offline, change_mode, finish_cpu_0 } },
+
+	/* Kernel threads and flushes, once: no scheme has a part in it. */
+	{ "kthread-and-flush", .values = ONCE(1), .setup = contexts,
+	  .cpu = { replace_twice, use_and_access } },
+	{ "kthread-comes-back", .values = ONCE(1), .setup = contexts,
+	  .cpu = { replace_once, use_twice } },
+	{ "kthread-flushes", .values = ONCE(1), .setup = contexts,
+	  .cpu = { access_twice, use_and_replace } },
+	{ "kthread-and-two-flushes", .values = ONCE(1), .setup = contexts,
+	  .cpu = { replace_once, use_and_access_both, replace_other } },
+	{ "kthread-and-exit", .values = ONCE(1), .setup = contexts,
+	  .cpu = { exit_mmap, use_and_access } },
 
 	/* Barriers. */
 	{ "write-barrier", .values = ONCE(1), .setup = by_scheme, .check = y_comes_with_x,

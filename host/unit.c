@@ -2041,6 +2041,67 @@ static void walk_of_foreign_table(void)
 	EXPECT(warning[0], 0);
 }
 
+/* -- kernel threads on an mm whose flushes leave out other CPUs -------------- */
+
+#define KTHREADS(mm)	atomic_read(&(mm)->kthreads)
+
+static void flush_here_by_only_user(void)
+{
+	user[0].mm = mm_a;
+	run_task(0, &user[0]);
+	EXPECT(mm_flush_here_begin(mm_a), true);
+	EXPECT(KTHREADS(mm_a), MM_KTHREADS_HELD);
+	/* Another flush doesn't hold it as well. */
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	mm_flush_here_end(mm_a);
+	EXPECT(KTHREADS(mm_a), 0);
+}
+
+static void flush_here_without_users(void)
+{
+	mm_a->mm_users.counter = 0;
+	on(1);
+	EXPECT(mm_flush_here_begin(mm_a), true);
+	mm_flush_here_end(mm_a);
+	mm_kthread_enter(mm_a);
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	mm_kthread_leave(mm_a);
+	EXPECT(KTHREADS(mm_a), 0);
+}
+
+static void no_flush_here_with_another_user(void)
+{
+	user[0].mm = mm_a;
+	run_task(0, &user[0]);
+	mm_a->mm_users.counter = 2;
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	EXPECT(KTHREADS(mm_a), 0);
+	/* The only user is not the current task: kswapd flushes. */
+	mm_a->mm_users.counter = 1;
+	on(1);
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	EXPECT(KTHREADS(mm_a), 0);
+}
+
+static void no_flush_here_with_kthread(void)
+{
+	user[0].mm = mm_a;
+	run_task(0, &user[0]);
+	on(1);
+	kthread_use_mm(mm_a);
+	EXPECT(KTHREADS(mm_a), 1);
+	/* Nor by the kernel thread itself, whose ->mm it is. */
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	on(0);
+	EXPECT(mm_flush_here_begin(mm_a), false);
+	on(1);
+	kthread_unuse_mm(mm_a);
+	EXPECT(KTHREADS(mm_a), 0);
+	on(0);
+	EXPECT(mm_flush_here_begin(mm_a), true);
+	mm_flush_here_end(mm_a);
+}
+
 /* -- all of them ----------------------------------------------------------- */
 
 struct test {
@@ -2100,6 +2161,8 @@ static const struct test tests[] = {
 	T(mode_at_boot), T(each_sharer_in_each_mode),
 	T(mode_interrupts_for_markers_only), T(mode_resets_markers),
 	T(mode_changes_from_each_to_each), T(walk_of_foreign_table),
+	T(flush_here_by_only_user), T(flush_here_without_users),
+	T(no_flush_here_with_another_user), T(no_flush_here_with_kthread),
 };
 
 #define NR_TESTS (sizeof(tests) / sizeof(tests[0]))

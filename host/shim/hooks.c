@@ -14,7 +14,7 @@ struct rq shim_rq[NR_CPUS];
 struct cpumask shim_possible, shim_online, shim_isolated;
 unsigned int shim_cpumask_bytes = sizeof(struct cpumask);
 char shim_percpu[NR_CPUS][PERCPU_SIZE] __attribute__((aligned(SMP_CACHE_BYTES)));
-bool shim_flush_waits, shim_flush_passes_over, shim_weak_switch;
+bool shim_flush_waits, shim_flush_passes_over, shim_weak_switch, shim_contexts;
 unsigned int shim_code;
 DEFINE_PER_CPU(unsigned int, shim_code_fetched);
 DEFINE_PER_CPU(struct shim_context_tracking, context_tracking);
@@ -50,6 +50,7 @@ struct mm_struct *mm_alloc(void)
 	memset(mm, 0, size);
 	mm->mm_users.counter = 1;
 	mm->mm_count.counter = 1;
+	mm_kthreads_init(mm);
 	lazy_tlb_init(mm);
 	return mm;
 }
@@ -109,6 +110,114 @@ void enter_lazy_tlb(struct mm_struct *mm, struct task_struct *tsk)
 	if (READ_ONCE(this_cpu_ptr(&cpu_tlbstate)->loaded_mm) != &init_mm)
 		WRITE_ONCE(this_cpu_ptr(&cpu_tlbstate)->is_lazy, 1);
 }
+
+/* -- translations on CPUs with contexts of their own ------------------------ */
+
+/* Of mm A, the only one with contexts here: pages of its table, and what each CPU has. */
+static unsigned int page_at[SHIM_ADDRESSES], page_is_free[3 * SHIM_ADDRESSES];
+static unsigned int mm_context[NR_CPUS];
+static struct cpumask mm_mask;
+static struct cpu_contexts {
+	unsigned int last, loaded;
+	/* The context of each translation, 0 if there is none. */
+	unsigned int context[SHIM_ADDRESSES], page[SHIM_ADDRESSES];
+} cpu_contexts[NR_CPUS];
+
+void start_context_of_mm(int cpu, struct mm_struct *mm)
+{
+	struct cpu_contexts *own = &cpu_contexts[cpu];
+
+	mm_mask.bits[0] |= 1UL << cpu;
+	mm_context[cpu] = own->last = 1;
+	if (shim_rq[cpu].curr->active_mm == mm)
+		own->loaded = 1;
+	for (int i = 0; i < SHIM_ADDRESSES; i++) {
+		own->context[i] = 1;
+		own->page[i] = page_at[i] = (unsigned int)i;
+	}
+}
+
+/* switch_mm() of loongarch, with interrupts off; its accesses to the CPU's own are no steps. */
+static void load_context(void)
+{
+	int cpu = smp_processor_id();
+	struct cpu_contexts *own = &cpu_contexts[cpu];
+
+	if (!shim_contexts)
+		return;
+	own->loaded = READ_ONCE(mm_context[cpu]);
+	if (!own->loaded) {
+		own->loaded = ++own->last;
+		WRITE_ONCE(mm_context[cpu], own->loaded);
+	}
+	cpumask_set_cpu(cpu, &mm_mask);
+}
+
+void access_page(int address)
+{
+	struct cpu_contexts *own = &cpu_contexts[smp_processor_id()];
+
+	/* One instruction. */
+	local_irq_disable();
+	if (own->context[address] != own->loaded) {
+		own->page[address] = READ_ONCE(page_at[address]);
+		own->context[address] = own->loaded;
+	}
+	/* An empty entry, which exit_mmap() leaves: the access faults. */
+	if (own->page[address] != ~0U && READ_ONCE(page_is_free[own->page[address]]))
+		shim_stale_access(address);
+	local_irq_enable();
+}
+
+/* The loaded context is no longer that of the mm if another CPU has taken it. */
+static void flush_context(void *info)
+{
+	struct cpu_contexts *own = &cpu_contexts[smp_processor_id()];
+	unsigned int context = READ_ONCE(mm_context[smp_processor_id()]);
+
+	for (int i = 0; context && i < SHIM_ADDRESSES; i++)
+		if (own->context[i] == context)
+			own->context[i] = 0;
+}
+
+static void flush_contexts(struct mm_struct *mm)
+{
+	int cpu;
+
+	preempt_disable();
+	if (!mm_flush_here_begin(mm)) {
+		on_each_cpu_mask(&mm_mask, flush_context, NULL, true);
+	} else {
+		bool unused = atomic_read(&mm->mm_users) == 0;
+
+		for_each_online_cpu(cpu)
+			if ((unused || cpu != smp_processor_id()) && READ_ONCE(mm_context[cpu]))
+				WRITE_ONCE(mm_context[cpu], 0);
+		mm_flush_here_end(mm);
+		flush_context(NULL);
+	}
+	preempt_enable();
+}
+
+void replace_page(struct mm_struct *mm, int address)
+{
+	unsigned int old = page_at[address];
+
+	WRITE_ONCE(page_at[address], old + SHIM_ADDRESSES);
+	flush_contexts(mm);
+	WRITE_ONCE(page_is_free[old], 1);
+}
+
+void replace_all_pages(struct mm_struct *mm)
+{
+	for (int i = 0; i < SHIM_ADDRESSES; i++)
+		WRITE_ONCE(page_at[i], ~0U);
+	flush_contexts(mm);
+	for (int i = 0; i < SHIM_ADDRESSES; i++)
+		WRITE_ONCE(page_is_free[i], 1);
+}
+
+/* -- flushes of x86 ---------------------------------------------------------- */
 
 struct flush {
 	struct mm_struct *mm;
@@ -280,11 +389,13 @@ void kthread_use_mm(struct mm_struct *mm)
 	struct mm_struct *active_mm, *lazy;
 
 	mmgrab(mm);
+	mm_kthread_enter(mm);
 	local_irq_disable();
 	active_mm = current->active_mm;
 	current->active_mm = mm;
 	WRITE_ONCE(current->mm, mm);
 	switch_mm_irqs_off(active_mm, mm, current);
+	load_context();
 	lazy = lazy_tlb_leave(active_mm);
 	local_irq_enable();
 	lazy_tlb_put(lazy);
@@ -297,6 +408,7 @@ void kthread_unuse_mm(struct mm_struct *mm)
 	WRITE_ONCE(current->mm, NULL);
 	current->active_mm = lazy_tlb_enter(mm, current);
 	local_irq_enable();
+	mm_kthread_leave(mm);
 	mmdrop(mm);
 }
 

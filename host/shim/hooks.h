@@ -7,6 +7,7 @@
 #define SHIM_HOOKS_H
 
 #include <linux/lazy_tlb.h>
+#include <linux/mm_kthreads.h>
 #include <linux/table_sync.h>
 
 #include "sched/lazy_tlb.h"
@@ -86,6 +87,23 @@ void gup_fast(void);
 void perf_walk(void);
 void marked_walk(struct mm_struct *mm);
 
+/*
+ * Translations of mm A on CPUs with contexts of their own, as on mips and loongarch: a CPU
+ * without one takes a new one in switch_mm(), and has nothing to flush meanwhile. There are
+ * two pages at two addresses. Only with shim_contexts.
+ */
+enum { SHIM_ADDRESSES = 2 };
+/* At the start of a test: @cpu has a context and both translations. */
+void start_context_of_mm(int cpu, struct mm_struct *mm);
+/* Puts another page at an address, flushes, and frees the page that was there. */
+void replace_page(struct mm_struct *mm, int address);
+/* exit_mmap(): no page is left. */
+void replace_all_pages(struct mm_struct *mm);
+/* By the current task: a page that was freed is a violation. */
+void access_page(int address);
+/* An access of a page that somebody has freed: a failure. */
+void shim_stale_access(int address);
+
 /* @cpu is in the kernel; @active: it has context tracking (nohz_full). */
 void start_context(int cpu, bool active);
 /* The current task enters user mode, and leaves it. */
@@ -105,6 +123,8 @@ int initcall_lazy_tlb_shoot_init(void);
 extern bool shim_flush_passes_over;
 /* A switch of page tables is no barrier, as on some architectures. */
 extern bool shim_weak_switch;
+/* CPUs have contexts of an mm, and flushes that leave out other CPUs take these. */
+extern bool shim_contexts;
 
 /* -- provided by native.c or explore.c ------------------------------------- */
 

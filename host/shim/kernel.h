@@ -164,6 +164,34 @@ static inline bool atomic_dec_and_test(atomic_t *v)
 	return !(int)mem_add(&v->counter, -1, sizeof(v->counter));
 }
 
+static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
+{
+	return (int)mem_cmpxchg(&v->counter, (u64)old, (u64)new, sizeof(v->counter));
+}
+
+static inline bool atomic_inc_unless_negative(atomic_t *v)
+{
+	int c = atomic_read(v), was;
+
+	while (c >= 0) {
+		was = atomic_cmpxchg(v, c, c + 1);
+		if (was == c)
+			return true;
+		c = was;
+	}
+	return false;
+}
+
+static inline int atomic_dec_return_release(atomic_t *v)
+{
+	return (int)mem_add(&v->counter, -1, sizeof(v->counter));
+}
+
+static inline void atomic_set_release(atomic_t *v, int i)
+{
+	mem_store(&v->counter, (u64)i, sizeof(v->counter), MEM_ORDERED);
+}
+
 static inline long atomic_long_read(const atomic_long_t *v)
 {
 	return (long)mem_load(&v->counter, sizeof(v->counter), MEM_RELAXED);
@@ -292,6 +320,9 @@ static inline bool llist_add(struct llist_node *node, struct llist_head *head)
 struct mm_struct {
 	atomic_t mm_users;
 	atomic_t mm_count;
+#ifdef CONFIG_MM_KTHREADS
+	atomic_t kthreads;
+#endif
 	/* Stands for the page tables: an index of shim_table[]. */
 	unsigned int table;
 	atomic_t membarrier_state;

@@ -102,6 +102,11 @@ void shim_walk_survived(unsigned int table)
 	shim_warn(__FILE__, __LINE__, "a walk finds table %u reused", table);
 }
 
+void shim_stale_access(int address)
+{
+	shim_warn(__FILE__, __LINE__, "an access to the page that was at address %d", address);
+}
+
 /* -- mms ------------------------------------------------------------------- */
 
 unsigned long shim_mms_made, shim_mms_freed;
