@@ -169,31 +169,38 @@ static bool again(uint32_t round)
 /* -- changes while the kernel thread comes and goes ------------------------------- */
 
 struct progress {
-	_Atomic uint32_t stale;
+	_Atomic uint32_t changes;
+	_Atomic long reads, stale;
 	_Atomic bool done;
 };
 
-/* Another process asks for it and waits. */
-static void watch(struct progress *progress, volatile uint32_t *mapped, long times)
-{
-	struct kthread_mm_test_access access = {
-		.address = (uintptr_t)page,
-		.floor	 = (uintptr_t)mapped,
-		.value	 = times,
-	};
+#define READS_IN_A_ROW	1000
 
-	ask(KTHREAD_MM_TEST_WATCH, (unsigned long)&access, "watch");
-	atomic_store(&progress->stale, access.value);
+/* Another process asks for it and waits, until there were enough of both. */
+static void watch(struct progress *progress, volatile uint32_t *mapped, long reads,
+		  uint32_t changes)
+{
+	while (atomic_load(&progress->reads) < reads || atomic_load(&progress->changes) < changes) {
+		struct kthread_mm_test_access access = {
+			.address = (uintptr_t)page,
+			.floor	 = (uintptr_t)mapped,
+			.value	 = READS_IN_A_ROW,
+		};
+
+		ask(KTHREAD_MM_TEST_WATCH, (unsigned long)&access, "watch");
+		atomic_fetch_add(&progress->stale, access.value);
+		atomic_fetch_add(&progress->reads, READS_IN_A_ROW);
+	}
 	atomic_store(&progress->done, true);
 	_exit(EXIT_OK);
 }
 
-static void race(long times)
+static void race(long reads, uint32_t changes)
 {
 	struct progress *progress = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	static _Atomic uint32_t mapped;
-	uint32_t stale, changes = 0;
+	uint32_t i = 0;
 	pid_t pid;
 
 	if (progress == MAP_FAILED)
@@ -203,18 +210,19 @@ static void race(long times)
 	thread_starts();
 	pid = fork_child();
 	if (!pid)
-		watch(progress, (volatile uint32_t *)&mapped, times);
+		watch(progress, (volatile uint32_t *)&mapped, reads, changes);
 	while (!atomic_load(&progress->done)) {
-		changes++;
-		fill_slot(changes, changes);
-		map_slot(changes);
-		atomic_store(&mapped, changes);
+		i++;
+		fill_slot(i, i);
+		map_slot(i);
+		atomic_store(&mapped, i);
+		atomic_store(&progress->changes, i);
 	}
 	wait_child(pid);
 	thread_ends();
-	stale = atomic_load(&progress->stale);
-	printf("race: %u of %ld reads stale, %u changes\n", stale, times, changes);
-	stale_in_all += stale;
+	printf("race: %ld of %ld reads stale, %u changes\n", atomic_load(&progress->stale),
+	       atomic_load(&progress->reads), i);
+	stale_in_all += atomic_load(&progress->stale);
 	munmap(progress, page_size());
 }
 
@@ -337,7 +345,7 @@ static int kthreadmm(void)
 	count_stale("protect", protect);
 	count_stale("copy", copy);
 	count_stale("again", again);
-	race(1000 * opt.ops);
+	race(1000 * opt.ops, 10 * opt.ops);
 
 	for (long i = 0; i < opt.ops; i++)
 		stale += owner_ends();
