@@ -41,6 +41,7 @@
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted
+#   icount_args   QEMU's arguments for that, besides -icount with a shift and without sleep
 #   flushes       hardware: it flushes the TLBs of other CPUs without interrupts; radix: it
 #                 does, but CPUs that merely borrow are interrupted now and then
 #   barrier       an instruction that is a full memory barrier, as objdump prints it

@@ -217,6 +217,8 @@ class Machine:
             arguments += _shared("share", os.path.abspath(wanted.share))
         if wanted.icount is not None:
             arguments += ["-icount", f"shift={wanted.icount},sleep=off"]
+            for line in lib.values(arch, "icount_args"):
+                arguments += line.split()
         if monitor:
             arguments += ["-chardev", f"socket,id=monitor,fd={monitor.fileno()}",
                           "-mon", "chardev=monitor"]
