@@ -31,14 +31,16 @@ holds() { # rules what
 }
 
 # Walks in NMIs, and inside of other walks, where there are NMIs.
-oracle() { # seconds options-of-lab/vm...
-	local seconds=$1 nmis=() nested=()
-	shift
+oracle() { # "[options-of-oracle] seconds" parameters options-of-lab/vm...
+	local parameters=$2 nmis=() nested=() arguments
+	read -ra arguments <<<"$1"
+	shift 2
 	if [ -n "$(values "arch/$arch" nmi)" ]; then
 		nmis=(-N 50)
 		nested=(-n)
 	fi
-	guest debug -n 4 "${nmis[@]}" "$@" -p "$long_walks" -- oracle "${nested[@]}" "$seconds"
+	guest debug -n 4 "${nmis[@]}" "$@" -p "$long_walks $parameters" -- \
+		oracle "${nested[@]}" "${arguments[@]}"
 	seen oracle <<<"passed"
 }
 
