@@ -104,7 +104,8 @@
  * have the load in a batch still, but there exit_mmap() waits until no CPU has the
  * page tables loaded.
  *
- * It is xchg(), not this_cpu_xchg(): the latter orders nothing between CPUs.
+ * It is an exchange after a full barrier, not this_cpu_xchg(): the latter orders nothing
+ * between CPUs. A second barrier, behind the exchange, would serve nobody.
  *
  * The increments of handoff start from a count of zero. It takes a reference of
  * its own before the first, so that a CPU that leaves right after its slot was

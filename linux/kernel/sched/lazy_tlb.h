@@ -167,6 +167,14 @@ static inline void lazy_tlb_check_free(struct mm_struct *mm) { }
 
 /* -- enter and leave -------------------------------------------------------- */
 
+/*
+ * An exchange with a full barrier in it or in front of it. Architectures on which xchg()
+ * has one on each side define this.
+ */
+#ifndef xchg_after_mb
+#define xchg_after_mb(ptr, new)	xchg(ptr, new)
+#endif
+
 void lazy_tlb_first_borrow(struct mm_struct *mm);
 
 /* Borrow with a reference in mm_count. */
@@ -224,7 +232,7 @@ static __always_inline struct mm_struct *__lazy_tlb_leave(struct mm_struct *mm)
 		return NULL;
 
 	/* B, against B' in lazy_tlb_handoff() */
-	val = xchg(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);
+	val = xchg_after_mb(&this_cpu_ptr(&lazy_tlb_slot)->val, 0);
 	if (val & LAZY_TLB_OWNED)
 		lazy_tlb_count(LAZY_TLB_EV_COUNTED);
 	return lazy_tlb_slot_owned(val);
