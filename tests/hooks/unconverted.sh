@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # Compiles, for an architecture that is not converted, the files that the hooks change in
-# the unpatched and the patched tree. For the tests unconverted-*.
+# the patched tree, as it is and with each scheme. For the tests unconverted-*.
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
@@ -23,11 +23,11 @@ make_in() { # tree directory arguments...
 		-j"$(jobs_here)" "${@:3}" 2>&1
 }
 
-configure() { # tree directory
+configure() { # tree directory option...
 	mkdir -p "$2"
 	rm -f "$2/.config"
 	# shellcheck disable=SC2086 # a list of options
-	make_in "$1" "$2" "$target" && "$1/scripts/config" --file "$2/.config" $options &&
+	make_in "$1" "$2" "$target" && "$1/scripts/config" --file "$2/.config" $options "${@:3}" &&
 		make_in "$1" "$2" olddefconfig
 }
 
@@ -40,9 +40,9 @@ same_configuration() {
 		<(grep -vxE "CONFIG_(${new// /|})=y|# CONFIG_KTHREAD_MM_TEST is not set" "$build/.config")
 }
 
-symbols_set() {
+symbols_set() { # symbol...
 	local symbol status=0
-	for symbol in $symbols; do
+	for symbol; do
 		grep -x "CONFIG_$symbol=y" "$build/.config" ||
 			{ echo "CONFIG_$symbol is not set" && status=1; }
 	done
@@ -100,6 +100,13 @@ needs_compiler() { # package
 	command -v "${prefix}gcc" >/dev/null || skip "no ${prefix}gcc; it is in the package $1"
 }
 
+compile() { # objects...
+	check "$# objects compile without a warning" make_in "$tree" "$build" -k "$@"
+	finish || return
+	check "each function of ours that they call is there" all_defined "$@"
+	finish
+}
+
 # Uses what the test has set:
 #	linux_arch   what the kernel calls the architecture
 #	prefix       of the cross compiler
@@ -114,14 +121,43 @@ stays_as_it_is() { # objects of this architecture that the hooks concern...
 	check "both trees can be configured" configure_both
 	finish || return
 	check "the configuration is that of the unpatched tree" same_configuration
-	check "the configuration has the symbols that matter" symbols_set
+	# shellcheck disable=SC2086 # a list of symbols
+	check "the configuration has the symbols that matter" symbols_set $symbols
 	check "the build can be prepared" make_in "$tree" "$build" prepare
 	finish || return
 	mapfile -t objects < <({ own_objects; touched_objects; } | sort -u)
 	mapfile -t objects < <({ compiled_here "${objects[@]}"; printf '%s\n' "$@"; } | sort -u)
-	check "${#objects[@]} objects compile without a warning" make_in "$tree" "$build" -k "${objects[@]}"
-	finish || return
-	check "each function of ours that they call is there" all_defined "${objects[@]}"
-	finish || return
-	arch=$linux_arch seen compiled <<<"${#objects[@]}"
+	compile "${objects[@]}" || return
+	arch=$linux_arch seen compiled <<<"${#objects[@]} objects compiled"
+}
+
+# The schemes, by the option that chooses them; the last option has all of them.
+scheme_options=(LAZY_TLB_REFCOUNT LAZY_TLB_HAZARD LAZY_TLB_SHOOTDOWN LAZY_TLB_DYNAMIC)
+
+configure_schemes() { # options of scripts/config...
+	configure "$tree" "$build" -e COMPILE_TEST -e LAZY_TLB_COMPILE_TEST -e DEBUG_FS \
+		-e LAZY_TLB_STATS "$@" && make_in "$tree" "$build" prepare
+}
+
+# What the hooks touch compiles with each scheme alone, with none and with all, if the
+# architecture is given slots. Comes after stays_as_it_is.
+compiles_each_scheme() {
+	local -a objects
+	local option
+	tree=$("$top/lab/tree" -l "$base") build=$cache/build/$base-$linux_arch-schemes
+
+	for option in MMU_LAZY_TLB "${scheme_options[@]}"; do
+		if [ "$option" = MMU_LAZY_TLB ]; then
+			check "MMU_LAZY_TLB=n can be configured" configure_schemes -d MMU_LAZY_TLB
+			check "it is what was chosen" symbols_set LAZY_TLB_COMPILE_TEST ARCH_HAS_LAZY_TLB_SLOTS
+		else
+			check "$option can be configured" configure_schemes -e "$option"
+			check "it is what was chosen" symbols_set LAZY_TLB_COMPILE_TEST MMU_LAZY_TLB "$option"
+		fi
+		finish || return
+		mapfile -t objects < <({ own_objects; touched_objects; } | sort -u)
+		mapfile -t objects < <(compiled_here "${objects[@]}")
+		compile "${objects[@]}" || return
+	done
+	arch=$linux_arch seen schemes-compiled <<<"each scheme compiled"
 }
