@@ -19,8 +19,12 @@
 
 #define MODULES	"/run/lab/modules/"
 
+/*
+ * The pauses (stutter) are as long as the module wants: it reports an object for which ten
+ * grace periods don't fit into one, and a busy guest needs more than a second for them.
+ */
 #define RCU_PARAMETERS							\
-	"verbose=0 stat_interval=0 shuffle_interval=0 stutter=1 "	\
+	"verbose=0 stat_interval=0 shuffle_interval=0 "			\
 	"nreaders=2 nfakewriters=1 fwd_progress=0 test_boost=0 "	\
 	"read_exit_delay=1 read_exit_burst=4 "
 #define LOCK_PARAMETERS							\
