@@ -40,6 +40,8 @@
 #   console       the kernel's console in the guest, QEMU's first serial port
 #   terminal      the device of the guest's command
 #   terminal_args QEMU's arguments that connect that to its character device 'terminal'
+#   bus           QEMU's bus for directories that the guest shares, where the first has no room
+#   end           poweroff: how a guest ends QEMU; without this key it reboots
 #   nmi           parameters of a kernel that gets NMIs from QEMU's monitor; without
 #                 this key there are none
 #   icount        parameters of a kernel whose instructions are counted

@@ -166,6 +166,7 @@ class Machine:
     def _prepare_shared(self):
         (self.shared / "command").write_text(shlex.join(self.wanted.command) + "\n")
         (self.shared / "terminal").write_text(lib.value(self.arch, "terminal") + "\n")
+        (self.shared / "end").write_text((lib.value(self.arch, "end") or "reboot") + "\n")
         if self.wanted.interactive:
             (self.shared / "interactive").touch()
 
@@ -190,7 +191,7 @@ class Machine:
 
     def _arguments(self, monitor):
         wanted, run, arch = self.wanted, self.directory, self.arch
-        smp = lib.value(arch, "smp")
+        smp, bus = lib.value(arch, "smp"), lib.value(arch, "bus")
         arguments = [
             lib.value(arch, "qemu"),
             "-accel", "kvm" if wanted.kvm else f"tcg,thread={wanted.threads}",
@@ -200,7 +201,7 @@ class Machine:
             "-serial", f"file:{run}/console",
             "-chardev", "stdio,id=terminal,signal=off" if wanted.interactive
             else f"file,id=terminal,path={_quoted(run)}/output",
-            *_shared("run", self.shared),
+            *_shared("run", self.shared, bus),
             "-kernel", f"{run}/kernel", "-initrd", wanted.initramfs,
             "-append", " ".join([
                 f"console={lib.value(arch, 'console')} loglevel=7 panic=-1 nokaslr",
@@ -214,7 +215,7 @@ class Machine:
         if wanted.uefi:
             arguments += ["-bios", lib.value(arch, "firmware")]
         if wanted.share:
-            arguments += _shared("share", os.path.abspath(wanted.share))
+            arguments += _shared("share", os.path.abspath(wanted.share), bus)
         if wanted.icount is not None:
             arguments += ["-icount", f"shift={wanted.icount},sleep=off"]
             for line in lib.values(arch, "icount_args"):
@@ -272,9 +273,9 @@ def kvm_works(qemu):
     return done.returncode == 0
 
 
-def _shared(tag, directory):
+def _shared(tag, directory, bus):
     return ["-fsdev", f"local,id={tag},path={_quoted(directory)},security_model=none",
-            "-device", f"virtio-9p,fsdev={tag},mount_tag={tag}"]
+            "-device", f"virtio-9p,fsdev={tag},mount_tag={tag}" + (f",bus={bus}" if bus else "")]
 
 
 def _quoted(path):
