@@ -32,7 +32,7 @@
 #   package       Debian packages to boot it
 #   cross         the prefix of the cross compiler, for other machines
 #   cross_package Debian packages of the cross compiler and its C library
-#   busybox       source :: REASON: it is built from Debian's source, not taken from there
+#   busybox       source :: REASON: it is built from Debian's source, for this reason
 #   ldflags       what the guests' programs are linked with
 #   qemu          QEMU's program
 #   qemu_args     its arguments for the machine

@@ -131,28 +131,27 @@ stays_as_it_is() { # objects of this architecture that the hooks concern...
 	arch=$linux_arch seen compiled <<<"${#objects[@]} objects compiled"
 }
 
-# The schemes, by the option that chooses them; the last option has all of them.
-scheme_options=(LAZY_TLB_REFCOUNT LAZY_TLB_HAZARD LAZY_TLB_SHOOTDOWN LAZY_TLB_DYNAMIC)
-
 configure_schemes() { # options of scripts/config...
 	configure "$tree" "$build" -e COMPILE_TEST -e LAZY_TLB_COMPILE_TEST -e DEBUG_FS \
 		-e LAZY_TLB_STATS "$@" && make_in "$tree" "$build" prepare
 }
 
-# What the hooks touch compiles with each scheme alone, with none and with all, if the
-# architecture is given slots. Comes after stays_as_it_is.
+# What the hooks touch compiles without borrowing, with each scheme alone and with all of them
+# (LAZY_TLB_DYNAMIC), if the architecture is given slots. Comes after stays_as_it_is.
 compiles_each_scheme() {
 	local -a objects
-	local option
+	local choice switch symbol
 	tree=$("$top/lab/tree" -l "$base") build=$cache/build/$base-$linux_arch-schemes
 
-	for option in MMU_LAZY_TLB "${scheme_options[@]}"; do
-		if [ "$option" = MMU_LAZY_TLB ]; then
-			check "MMU_LAZY_TLB=n can be configured" configure_schemes -d MMU_LAZY_TLB
-			check "it is what was chosen" symbols_set LAZY_TLB_COMPILE_TEST ARCH_HAS_LAZY_TLB_SLOTS
+	for choice in '-d MMU_LAZY_TLB' '-e LAZY_TLB_REFCOUNT' '-e LAZY_TLB_HAZARD' \
+		'-e LAZY_TLB_SHOOTDOWN' '-e LAZY_TLB_DYNAMIC'; do
+		read -r switch symbol <<<"$choice"
+		check "$choice: configured" configure_schemes "$switch" "$symbol"
+		check "$choice: slots" symbols_set LAZY_TLB_COMPILE_TEST ARCH_HAS_LAZY_TLB_SLOTS
+		if [ "$switch" = -e ]; then
+			check "$choice: is set" symbols_set "$symbol"
 		else
-			check "$option can be configured" configure_schemes -e "$option"
-			check "it is what was chosen" symbols_set LAZY_TLB_COMPILE_TEST MMU_LAZY_TLB "$option"
+			check "$choice: is not set" grep -x "# CONFIG_$symbol is not set" "$build/.config"
 		fi
 		finish || return
 		mapfile -t objects < <({ own_objects; touched_objects; } | sort -u)
