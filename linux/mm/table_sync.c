@@ -571,28 +571,47 @@ early_initcall(table_sync_init);
 
 #ifdef CONFIG_TABLE_SYNC_DYNAMIC
 
-DEFINE_STATIC_KEY_FALSE(table_walk_tracked_key);
-/* For KVM's walk. */
-EXPORT_SYMBOL_GPL(table_walk_tracked_key);
-
 enum table_sync_mode table_sync_mode __read_mostly = TABLE_SYNC_INTERRUPTING;
 
 static DEFINE_MUTEX(table_sync_mutex);
+
+#ifdef CONFIG_TABLE_SYNC_DYNAMIC_TRACKED
+
+DEFINE_STATIC_KEY_FALSE(table_walk_tracked_key);
+/* For KVM's walk. */
+EXPORT_SYMBOL_GPL(table_walk_tracked_key);
 
 static void table_walk_reset(void *unused)
 {
 	this_cpu_write(table_walk.task, NULL);
 }
 
+/* In mode broadcast, which needs no marks. */
+static void track_walks(bool track)
+{
+	if (track == table_walk_tracked())
+		return;
+	/* CPUs that come online later have nothing to reset. */
+	cpus_read_lock();
+	if (track)
+		static_branch_enable_cpuslocked(&table_walk_tracked_key);
+	else
+		static_branch_disable_cpuslocked(&table_walk_tracked_key);
+	on_each_cpu(table_walk_reset, NULL, 1);
+	cpus_read_unlock();
+}
+#else
+static void track_walks(bool track) { }
+#endif
+
 /**
  * table_sync_set_mode() - choose how to wait for walks from now on
- * @mode: the mode
+ * @mode: one that table_sync_offers()
  *
  * Context: sleeps. Calls don't overtake each other.
  */
 void table_sync_set_mode(enum table_sync_mode mode)
 {
-	bool track = mode == TABLE_SYNC_TRACKED;
 	enum table_sync_mode old;
 
 	mutex_lock(&table_sync_mutex);
@@ -603,16 +622,7 @@ void table_sync_set_mode(enum table_sync_mode mode)
 	WRITE_ONCE(each_sharer_waits, true);
 	WRITE_ONCE(table_sync_mode, TABLE_SYNC_BROADCAST);
 	synchronize_rcu();	/* J, pairs with I in table_sync_each_sharer() */
-	if (track != table_walk_tracked()) {
-		/* CPUs that come online later have nothing to reset. */
-		cpus_read_lock();
-		if (track)
-			static_branch_enable_cpuslocked(&table_walk_tracked_key);
-		else
-			static_branch_disable_cpuslocked(&table_walk_tracked_key);
-		on_each_cpu(table_walk_reset, NULL, 1);
-		cpus_read_unlock();
-	}
+	track_walks(mode == TABLE_SYNC_TRACKED);
 	WRITE_ONCE(table_sync_mode, mode);
 	WRITE_ONCE(each_sharer_waits, each_sharer_has_to(mode));
 	trace_table_sync_mode(old, mode);

@@ -15,6 +15,21 @@ static inline enum table_sync_mode table_sync_get_mode(void)
 }
 
 void table_sync_set_mode(enum table_sync_mode mode);
+
+/* If a user may choose @mode. */
+static inline bool table_sync_offers(enum table_sync_mode mode)
+{
+	switch (mode) {
+	case TABLE_SYNC_TRACKED:
+		return IS_ENABLED(CONFIG_TABLE_SYNC_DYNAMIC_TRACKED);
+	case TABLE_SYNC_RUNNING:
+		return IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING);
+	case TABLE_SYNC_NONE:
+		return IS_ENABLED(CONFIG_DEBUG_TABLE_SYNC);
+	default:
+		return true;
+	}
+}
 #else
 static inline enum table_sync_mode table_sync_get_mode(void)
 {
@@ -29,6 +44,11 @@ static inline enum table_sync_mode table_sync_get_mode(void)
 
 /* The one mode is in force already. */
 static inline void table_sync_set_mode(enum table_sync_mode mode) { }
+
+static inline bool table_sync_offers(enum table_sync_mode mode)
+{
+	return mode == table_sync_get_mode();
+}
 #endif
 
 bool table_sync_may_walk(enum table_sync_mode mode, bool flushed, int cpu,

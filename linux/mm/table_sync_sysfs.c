@@ -21,13 +21,7 @@ static int mode_get(void)
 
 static bool mode_offered(int mode)
 {
-	if (!IS_ENABLED(CONFIG_TABLE_SYNC_DYNAMIC))
-		return mode == table_sync_get_mode();
-	if (mode == TABLE_SYNC_RUNNING)
-		return IS_ENABLED(CONFIG_ARCH_HAS_TABLE_SYNC_RUNNING);
-	if (mode == TABLE_SYNC_NONE)
-		return IS_ENABLED(CONFIG_DEBUG_TABLE_SYNC);
-	return true;
+	return table_sync_offers(mode);
 }
 
 static void mode_set(int mode)

@@ -56,7 +56,7 @@ struct table_walk {
 
 DECLARE_PER_CPU_SHARED_ALIGNED(struct table_walk, table_walk);
 
-#ifdef CONFIG_TABLE_SYNC_DYNAMIC
+#ifdef CONFIG_TABLE_SYNC_DYNAMIC_TRACKED
 DECLARE_STATIC_KEY_FALSE(table_walk_tracked_key);
 
 static __always_inline bool table_walk_tracked(void)
