@@ -171,9 +171,9 @@
  * A walk may be under way, with interrupts off, while code is patched. So: every sharer
  * waits; mode broadcast in force; a grace period (J), after which no waiting side uses the
  * old mode (they run with preemption off; rcu waits for its own grace period and needs
- * nothing else); patch; reset the tasks' markers on every CPU by an interrupt, which
- * also ends all walks that began with the old code; new mode in force. No CPU goes
- * offline between the patch and the reset, or it would keep its marker.
+ * nothing else); to and from tracked, patch, and reset the tasks' markers on every CPU by
+ * an interrupt, which also ends all walks that began with the old code; new mode in force.
+ * No CPU goes offline between the patch and the reset, or it would keep its marker.
  */
 #define pr_fmt(fmt) "table_sync: " fmt
 
