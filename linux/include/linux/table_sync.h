@@ -100,7 +100,7 @@ table_walk_publish(struct mm_struct **marker, struct mm_struct *mm)
  * @mm: current->mm
  *
  * Context: interrupts disabled until after table_walk_end(). Nests. Costs nothing
- * unless mode tracked is in force.
+ * unless mode tracked is compiled in.
  *
  * Return: what to pass to table_walk_end().
  */
