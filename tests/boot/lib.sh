@@ -48,7 +48,7 @@ oracle() { # "[options-of-oracle] seconds" parameters options-of-lab/vm...
 selftests() { # flavour
 	local programs
 	programs=$("$top/tests/selftests" -b "$base" -a "$arch")
-	guest "$1" -n 4 -s "$programs" -- barriers
+	guest "$1" -n 4 -t 3000 -s "$programs" -- barriers
 }
 
 # Alone in the guest: another process on the CPU that is to be interrupted hides a mistake.
