@@ -36,8 +36,12 @@ configure_both() {
 }
 
 same_configuration() {
+	local symbol fixed='# CONFIG_KTHREAD_MM_TEST is not set'
+	for symbol in $new; do
+		grep -qx "CONFIG_$symbol=y" "$unpatched/.config" || fixed+="|CONFIG_$symbol=y"
+	done
 	diff -U 0 --label unpatched --label patched "$unpatched/.config" \
-		<(grep -vxE "CONFIG_(${new// /|})=y|# CONFIG_KTHREAD_MM_TEST is not set" "$build/.config")
+		<(grep -vxE "$fixed" "$build/.config")
 }
 
 symbols_set() { # symbol...
