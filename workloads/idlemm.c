@@ -7,9 +7,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "workload.h"
+
+#ifndef PR_FUTEX_HASH
+#define PR_FUTEX_HASH		78
+#define PR_FUTEX_HASH_SET_SLOTS	1
+#endif
 
 static atomic_int in_place;
 
@@ -26,6 +32,14 @@ static void *sleeper(void *arg)
 static void lie_down(void)
 {
 	pthread_attr_t attr;
+
+	/*
+	 * Linux 6.17 and later give a process a hash table for its futexes and enlarge
+	 * it from the fifth thread on. The old table is kept, and with it mm_users, for
+	 * a grace period of RCU: the mm would end when the next process has taken the
+	 * CPUs. A table whose size was asked for stays as it is. Older kernels refuse.
+	 */
+	prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS, 16L, 0L);
 
 	atomic_store(&in_place, 0);
 	pthread_attr_init(&attr);
