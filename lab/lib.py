@@ -125,8 +125,14 @@ def flavours():
 
 def lacks(base, arch):
     """Return the flavours that a version has not for an architecture, with the reasons."""
-    return dict(line.split(" :: ", 1)
-                for path in (f"base/{base}", f"arch/{arch}") for line in values(path, "lacks"))
+    reasons = {}
+    for path in (f"base/{base}", f"arch/{arch}"):
+        for line in values(path, "lacks"):
+            what, reason = line.split(" :: ", 1)
+            name, _, where = what.partition(" on ")
+            if where in ("", arch):
+                reasons[name] = reason
+    return reasons
 
 
 def without(arch):

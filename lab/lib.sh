@@ -14,7 +14,8 @@
 #                 that has it is taken
 #   from          RELEASE :: REASON: the oldest point release that the hooks are for
 #   arch          an architecture that the hooks are for
-#   lacks         FLAVOUR :: REASON: a flavour that this version has not
+#   lacks         FLAVOUR :: REASON or FLAVOUR on ARCH :: REASON: a flavour that this version
+#                 has not
 #   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched
 #                 kernel that doesn't count. HEAD matches its first line, BODY the rest
 #                 (regular expressions of Python)
@@ -118,7 +119,7 @@ flavours() {
 
 # Why a kernel version has not that flavour for an architecture; nothing if it has.
 lacks_flavour() { # base arch flavour
-	{ values "base/$1" lacks && values "arch/$2" lacks; } | sed -n "s/^$3 :: //p"
+	{ values "base/$1" lacks && values "arch/$2" lacks; } | sed -En "s/^$3( on $2)? :: //p"
 }
 
 # Why the hooks for a kernel version are not for that point release; nothing if they are.
