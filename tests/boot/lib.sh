@@ -15,8 +15,10 @@ kunit() { # flavour options-of-lab/vm...
 }
 
 stress() { # flavour seconds options-of-lab/vm...
+	local before=$top/out/seen/$base/$arch/stress-$1
 	guest "$1" -n 4 -t $(($2 * 4 + 300)) "${@:3}" -- stress "$2"
-	seen "stress-$1" <<<"$2"
+	# Several tests stress the same kernel; the longest run is told of.
+	[ "$(cat "$before" 2>/dev/null || echo 0)" -ge "$2" ] || seen "stress-$1" <<<"$2"
 }
 
 # What bench/guest/compare finds out is left in $work/results.tsv.
