@@ -2,6 +2,7 @@
 #ifndef _ASM_ARM64_LAZY_TLB_H
 #define _ASM_ARM64_LAZY_TLB_H
 
+#include <linux/bits.h>
 #include <linux/cpufeature.h>
 #include <linux/efi.h>
 #include <linux/pgtable.h>
@@ -24,7 +25,8 @@ static inline struct mm_struct *arch_lazy_tlb_loaded(unsigned int cpu)
 		if (system_uses_ttbr0_pan())
 			ttbr = READ_ONCE(current_thread_info()->ttbr0);
 #endif
-		ttbr &= ~(TTBR_ASID_MASK | TTBR_CNP_BIT);
+		/* The address (BADDR), without the ASID and CnP. */
+		ttbr &= GENMASK_ULL(47, 1);
 		if (efi_mm.pgd && ttbr == phys_to_ttbr(virt_to_phys(efi_mm.pgd)))
 			return &efi_mm;
 	}
