@@ -379,7 +379,7 @@ static void shootdown_of_an_absent(struct kunit *test)
 	cpus_write_lock();
 	queue_work_on(cpu, system_highpri_wq, &absence.work);
 	while (!smp_load_acquire(&absence.away))	/* then after_flush is there */
-		cond_resched();
+		usleep_range(1, 20);
 	KUNIT_EXPECT_EQ(test, absence.after_flush, val);
 
 	drop_mm(absence.mm);
@@ -452,10 +452,11 @@ static void leave_races_with_handoff(struct kunit *test)
 		queue_work_on(cpu, system_highpri_wq, &leave.work);
 		/*
 		 * Before the worker starts, its pool may want another one, which
-		 * kthreadd makes: perhaps on this CPU.
+		 * kthreadd makes: perhaps on this CPU. It may also need the real CPU
+		 * that runs this one.
 		 */
 		while (!atomic_read(&race.go))
-			cond_resched();
+			usleep_range(1, 20);
 		atomic_inc(&race.go);
 		/* From "the drop is first" to "the leave is first". */
 		for (spin = i % 512; spin; spin--)
