@@ -135,9 +135,16 @@ def lacks(base, arch):
     return reasons
 
 
-def without(arch):
-    """Return the kernel options that an architecture has not, with the reasons."""
-    return dict(line.split(" :: ", 1) for line in values(f"arch/{arch}", "without"))
+def without(base, arch):
+    """Return the kernel options that a version has not for an architecture, with the reasons."""
+    reasons = {}
+    for path in (f"base/{base}", f"arch/{arch}"):
+        for line in values(path, "without"):
+            what, reason = line.split(" :: ", 1)
+            options, _, where = what.partition(" on ")
+            if where in ("", arch):
+                reasons.update(dict.fromkeys(options.split(), reason))
+    return reasons
 
 
 def flavour(name):

@@ -16,6 +16,8 @@
 #   arch          an architecture that the hooks are for
 #   lacks         FLAVOUR :: REASON or FLAVOUR on ARCH :: REASON: a flavour that this version
 #                 has not
+#   without       OPTION... on ARCH :: REASON: options of the flavours that this version has
+#                 not for this architecture
 #   fault         HEAD :: REASON or HEAD :: BODY :: REASON: a report of the unpatched
 #                 kernel that doesn't count. HEAD matches its first line, BODY the rest
 #                 (regular expressions of Python)
@@ -64,7 +66,7 @@
 #   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
 #   many_config   which has these options of the kernel in addition
 #   lacks         FLAVOUR :: REASON: a flavour that this architecture has not
-#   without       OPTION :: REASON: an option of the flavours that this architecture has not
+#   without       OPTION... :: REASON: options of the flavours that this architecture has not
 #   tests         each: 'make test' boots this architecture, too, where it isn't this
 #                 machine's
 #   CONFIG_...    options of the kernel: the file is a fragment, as those of config/
