@@ -61,7 +61,8 @@
 #   firmware      UEFI for QEMU
 #   threads       single: all CPUs in one thread of QEMU, in turn (lab/vm -1), because several
 #                 don't work
-#   in_turn       WORKLOAD :: REASON: a workload of 'stress' that needs lab/vm -1 there
+#   hotplug       OPTION ARGUMENTS :: REASON: CPUs can come and go in kernels with OPTION,
+#                 with these arguments of QEMU; without this key, in all
 #   smp           how QEMU is told the number of CPUs, besides by itself: sockets
 #   many          the largest number of CPUs of a flavour; more take FLAVOUR+many,
 #   many_config   which has these options of the kernel in addition

@@ -14,15 +14,19 @@ kunit() { # flavour options-of-lab/vm...
 	seen "kunit-$1" <<<"passed"
 }
 
-# Once more with the CPUs in turn, where a workload needs that.
+# Without hotplug, and once more with it, where that takes another machine.
 stress() { # flavour seconds options-of-lab/vm...
-	local before=$top/out/seen/$base/$arch/stress-$1 workload without=()
-	while read -r workload _; do
-		without+=(-x "$workload")
-	done < <(values "arch/$arch" in_turn)
-	guest "$1" -n 4 -t $(($2 * 4 + 300)) "${@:3}" -- stress "${without[@]}" "$2"
-	[ "${#without[@]}" = 0 ] ||
-		guest "$1" -n 4 -1 -t $(($2 * 4 + 600)) "${@:3}" -- stress "$2"
+	local before=$top/out/seen/$base/$arch/stress-$1 option arguments
+	local vm=(guest "$1" -n 4 -t $(($2 * 4 + 300)) "${@:3}")
+	read -r option arguments < <(values "arch/$arch" hotplug | sed 's/ :: .*//') || true
+	if [ -z "$option" ]; then
+		"${vm[@]}" -- stress "$2"
+	else
+		"${vm[@]}" -- stress -x hotplug "$2"
+		if grep -qx "$option=y" "$(build_directory "$base" "$1" "$arch")/.config"; then
+			"${vm[@]}" -q "$arguments" -- stress "$2"
+		fi
+	fi
 	# Several tests stress the same kernel; the longest run is told of.
 	[ "$(cat "$before" 2>/dev/null || echo 0)" -ge "$2" ] || seen "stress-$1" <<<"$2"
 }
