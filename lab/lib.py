@@ -123,28 +123,26 @@ def flavours():
     return ["vanilla"] + sorted(fragments - {"common", "lazymm"})
 
 
-def lacks(base, arch):
-    """Return the flavours that a version has not for an architecture, with the reasons."""
+def _missing(key, base, arch):
+    """Return the names in the lines NAME... [on ARCH] :: REASON of a key, with the reasons."""
     reasons = {}
     for path in (f"base/{base}", f"arch/{arch}"):
-        for line in values(path, "lacks"):
+        for line in values(path, key):
             what, reason = line.split(" :: ", 1)
-            name, _, where = what.partition(" on ")
+            names, _, where = what.partition(" on ")
             if where in ("", arch):
-                reasons[name] = reason
+                reasons.update(dict.fromkeys(names.split(), reason))
     return reasons
+
+
+def lacks(base, arch):
+    """Return the flavours that a version has not for an architecture, with the reasons."""
+    return _missing("lacks", base, arch)
 
 
 def without(base, arch):
     """Return the kernel options that a version has not for an architecture, with the reasons."""
-    reasons = {}
-    for path in (f"base/{base}", f"arch/{arch}"):
-        for line in values(path, "without"):
-            what, reason = line.split(" :: ", 1)
-            options, _, where = what.partition(" on ")
-            if where in ("", arch):
-                reasons.update(dict.fromkeys(options.split(), reason))
-    return reasons
+    return _missing("without", base, arch)
 
 
 def flavour(name):
