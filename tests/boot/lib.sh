@@ -25,6 +25,8 @@ stress() { # flavour seconds options-of-lab/vm...
 		"${vm[@]}" -- stress -x hotplug "$2"
 		if grep -qx "$option=y" "$(build_directory "$base" "$1" "$arch")/.config"; then
 			"${vm[@]}" -q "$arguments" -- stress "$2"
+		else
+			seen "no-hotplug-$1" <<<"$2"
 		fi
 	fi
 	# Several tests stress the same kernel; the longest run is told of.

@@ -452,8 +452,8 @@ static void leave_races_with_handoff(struct kunit *test)
 		queue_work_on(cpu, system_highpri_wq, &leave.work);
 		/*
 		 * Before the worker starts, its pool may want another one, which
-		 * kthreadd makes: perhaps on this CPU. It may also need the real CPU
-		 * that runs this one.
+		 * kthreadd makes: perhaps on this CPU. In a guest, the worker may
+		 * need the real CPU that this one runs on.
 		 */
 		while (!atomic_read(&race.go))
 			usleep_range(1, 20);
