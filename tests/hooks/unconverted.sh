@@ -133,7 +133,7 @@ stays_as_it_is() { # objects of this architecture that the hooks concern...
 	mapfile -t objects < <({ own_objects; touched_objects; } | sort -u)
 	mapfile -t objects < <({ compiled_here "${objects[@]}"; printf '%s\n' "$@"; } | sort -u)
 	compile "${objects[@]}" || return
-	arch=$linux_arch seen compiled <<<"${#objects[@]} objects compiled"
+	arch=$linux_arch seen compiled <<<"${#objects[@]} objects"
 }
 
 configure_schemes() { # options of scripts/config...
@@ -163,5 +163,5 @@ compiles_each_scheme() {
 		mapfile -t objects < <(compiled_here "${objects[@]}")
 		compile "${objects[@]}" || return
 	done
-	arch=$linux_arch seen schemes-compiled <<<"each scheme compiled"
+	arch=$linux_arch seen schemes-compiled <<<"each scheme"
 }
