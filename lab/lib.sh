@@ -126,6 +126,21 @@ lacks_flavour() { # base arch flavour
 	{ values "base/$1" lacks && values "arch/$2" lacks; } | sed -En "s/^$3( on $2)? :: //p"
 }
 
+# The options that a kernel version has not for an architecture, each with the reason.
+missing_options() { # base arch
+	{ values "base/$1" without; values "arch/$2" without; } | awk -v arch="$2" '{
+		what = reason = $0
+		sub(/ :: .*/, "", what)
+		sub(/.* :: /, "", reason)
+		if (what ~ / on / && what !~ " on " arch "$")
+			next
+		sub(/ on .*/, "", what)
+		n = split(what, options, " ")
+		for (i = 1; i <= n; i++)
+			print options[i], reason
+	}'
+}
+
 # Why the hooks for a kernel version are not for that point release; nothing if they are.
 too_old() { # base release
 	local from
